@@ -1,0 +1,3 @@
+//! Parses the arguments, dispatches, and turns the result into an exit code.
+
+fn main() {}

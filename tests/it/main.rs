@@ -1,0 +1,1 @@
+//! The one integration binary: every module is one family of tests.
