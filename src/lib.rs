@@ -2,14 +2,14 @@
 //!
 //! The codemap, in reading order. A module uses only modules above it; `tests/it/arrows.rs` holds that.
 
-pub mod check;
-pub mod cli;
-pub mod explore;
-pub mod history;
-pub mod metric;
-pub mod plan;
 pub mod protocol;
-pub mod report;
-pub mod run;
 pub mod scenario;
+pub mod history;
+pub mod plan;
 pub mod sim;
+pub mod check;
+pub mod metric;
+pub mod run;
+pub mod explore;
+pub mod report;
+pub mod cli;
