@@ -1,1 +1,5 @@
 //! scenario
+
+pub mod diagnostic;
+pub mod units;
+pub mod tree;
