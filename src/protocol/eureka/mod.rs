@@ -1,0 +1,1 @@
+//! Netflix Eureka and Spring Cloud Netflix.
