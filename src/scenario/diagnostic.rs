@@ -169,6 +169,9 @@ pub fn nearest<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> Opti
     best.map(|(_, candidate)| candidate)
 }
 
+/// How many valid words a help line shows.
+const MOST_OFFERED: usize = 22;
+
 /// The help line for a word that is not among the valid ones: the nearest, or all of them.
 pub fn suggestion<'a>(word: &str, valid: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(near) = nearest(word, valid.clone()) {
@@ -177,8 +180,10 @@ pub fn suggestion<'a>(word: &str, valid: impl IntoIterator<Item = &'a str> + Clo
     let all: Vec<String> = valid.into_iter().map(|word| format!("`{word}`")).collect();
     match all.len() {
         0 => None,
-        1..=24 => Some(format!("valid here: {}", all.join(", "))),
-        more => Some(format!("valid here: {}, and {} more", all[..24].join(", "), more - 24)),
+        1..=MOST_OFFERED => Some(format!("valid here: {}", all.join(", "))),
+        more => {
+            Some(format!("valid here: {}, and {} more", all[..MOST_OFFERED].join(", "), more - MOST_OFFERED))
+        }
     }
 }
 

@@ -6,9 +6,7 @@
 
 use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
 use super::tree::{Entry, Node, Value};
-use super::units::{
-    Bandwidth, Bound, Distance, Drift, Factor, Offset, Range, Rate, Ratio, Unit, UnitError,
-};
+use super::units::{Bandwidth, Bound, Distance, Drift, Factor, Offset, Range, Rate, Ratio, Unit, UnitError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +31,12 @@ impl Reader {
     }
 
     /// Records a mistake whose right form is known, and is `None`.
-    pub fn refuse<T>(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
+    pub fn refuse<T>(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
         self.error(span, message, Some(help.into()));
         None
     }
@@ -76,7 +79,11 @@ impl Reader {
         match &node.value {
             Value::List(items) => items,
             _ => {
-                self.error(node.span, format!("{what} is written as a list"), Some("such as `[a, b]`".into()));
+                self.error(
+                    node.span,
+                    format!("{what} is written as a list"),
+                    Some("such as `[a, b]`".into()),
+                );
                 &[]
             }
         }
@@ -143,6 +150,18 @@ impl<'n> Fields<'n> {
         Some(&self.entries[at])
     }
 
+    /// The entry of a key that is recognised but not offered: a word that this version refuses.
+    pub fn refused_entry(&mut self, key: &str) -> Option<&'n Entry> {
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        self.asked[at] = true;
+        Some(&self.entries[at])
+    }
+
+    /// Whether a key was written that nothing has asked for yet.
+    pub fn has_unknown(&self) -> bool {
+        self.asked.contains(&false)
+    }
+
     /// The value of a key, read by `read`. `None` if the key is absent or its value is a mistake.
     pub fn with<T>(
         &mut self,
@@ -174,7 +193,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The first line of the mapping: where a message about the whole of it points.
-    fn head(&self, reader: &Reader) -> Span {
+    pub fn head(&self, reader: &Reader) -> Span {
         let text = reader.source.text.get(self.span.start..self.span.end).unwrap_or("");
         Span { start: self.span.start, end: self.span.start + text.lines().next().unwrap_or("").len() }
     }

@@ -47,7 +47,13 @@ impl Selector {
             return Some(Spanned::new(Selector::Union(parts), span));
         }
         let selector = match text {
-            "" => return reader.refuse(span, "expected a name, found nothing", "such as `peer1` or `provider/0`"),
+            "" => {
+                return reader.refuse(
+                    span,
+                    "expected a name, found nothing",
+                    "such as `peer1` or `provider/0`",
+                );
+            }
             "servers" => Selector::Servers,
             "clients" => Selector::Clients,
             "leader" | "not leader" => {
@@ -92,9 +98,11 @@ impl Selector {
     /// Reads a selector from a scalar, or the union of a list.
     pub fn from_node_spanned(reader: &mut Reader, node: &Node) -> Option<Spanned<Selector>> {
         match &node.value {
-            Value::List(items) if items.is_empty() => {
-                reader.refuse(node.span, "expected a name, found an empty list", "such as `[peer1, provider]`")
-            }
+            Value::List(items) if items.is_empty() => reader.refuse(
+                node.span,
+                "expected a name, found an empty list",
+                "such as `[peer1, provider]`",
+            ),
             Value::List(items) => {
                 let parts: Vec<_> =
                     items.iter().filter_map(|item| Self::from_node_spanned(reader, item)).collect();
@@ -160,7 +168,11 @@ impl Route {
     /// Reads `a -> b` or `a <-> b`.
     pub fn read(reader: &mut Reader, text: &str, span: Span) -> Option<Route> {
         let Some([(from, from_span), (to, to_span)]) = Self::split(text, span) else {
-            return reader.refuse(span, format!("expected a path: `{text}`"), "such as `a -> b` or `a <-> b`");
+            return reader.refuse(
+                span,
+                format!("expected a path: `{text}`"),
+                "such as `a -> b` or `a <-> b`",
+            );
         };
         let from = Selector::read(reader, from, from_span);
         let to = Selector::read(reader, to, to_span);
