@@ -15,7 +15,7 @@ use std::time::Duration;
 /// One entry of `expect:`.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// The key that says what is expected.
+    /// The whole entry.
     pub span: Span,
     /// What is expected.
     pub what: Expected,
@@ -30,24 +30,35 @@ pub struct Expectation {
 pub enum Expected {
     /// So long after the last disturbance, all servers and subscribed clients hold the truth, and keep doing so.
     Converged { within: Spanned<Duration> },
+    /// A check that is always on holds, and had a chance to fail.
+    Holds(Holding),
     /// It does not happen.
     Never(Pattern),
     /// It happens at least once.
     Sometimes(Pattern),
-    /// At a moment, and until another, these observers hold these instances.
-    Registered(Held),
-    /// At a moment, and until another, none of these observers holds any of these instances.
-    NotRegistered(Held),
-    /// A figure of a server lies within a bound.
+    /// At a moment, these observers hold these instances, or do not.
+    Listed(Held),
+    /// A figure of a server lies within a bound, all the time.
     Gauge { gauge: Gauge, server: Who, window: Window, is: Spanned<Bound<u64>> },
     /// Something happens so often.
     Count { pattern: Pattern, is: Spanned<Bound<u64>> },
-    /// From one thing to the next, so much time passes.
-    Delay { from: Mark, to: Mark, is: Spanned<Bound<Duration>> },
-    /// A share of the calls succeeds.
-    Calls { of: Option<Who>, to: Option<Spanned<String>>, window: Window, success: Spanned<Bound<Ratio>> },
-    /// So long after the last disturbance, all servers hold the newest version of these instances.
-    ConflictResolved { instance: Who, within: Option<Spanned<Duration>> },
+    /// From one moment to the next, so much time passes.
+    Delay { from: Mark, to: Box<Mark>, is: Spanned<Bound<Duration>> },
+    /// The moments come in this order.
+    Order(Vec<Mark>),
+    /// A share of the calls is answered.
+    Calls { of: Option<Who>, success: Spanned<Bound<Ratio>> },
+}
+
+/// A check that is always on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// No instance that renews in time at a server is evicted by it.
+    LiveInstanceNotEvicted,
+    /// Nothing is evicted under self-preservation, and no run evicts more than its share.
+    SelfPreservation,
+    /// All servers come to hold the newest version of a live instance.
+    ConflictResolution,
 }
 
 /// Something that may happen, and where and when it counts.
@@ -59,62 +70,39 @@ pub struct Pattern {
     pub of: Option<Who>,
     /// At which servers, or at which processes for what clients do. Default: any.
     pub server: Option<Who>,
+    /// With which status. Default: any.
+    pub status: Option<Spanned<Status>>,
     /// When. Default: the whole run.
     pub window: Window,
+    /// Its place.
+    pub span: Span,
 }
 
 /// What may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// A server took an instance under a new lease.
-    Registered,
-    /// A server extended a lease.
-    Renewed,
-    /// A server changed the status or version of an instance.
-    Changed,
-    /// A server removed an instance because it was told to.
-    Deregistered,
-    /// A server removed an instance because its lease ran out.
-    Evicted,
-    /// A client was accepted by a server.
-    Joined,
-    /// A client's own idea of itself changed.
-    Announced,
-    /// A subscribed client adopted another view.
-    Adopted,
-    /// A server evicted an instance that was running and wanted traffic.
+    /// Something that a machine reports, by its name.
+    Event(&'static str),
+    /// A server evicted an instance that renewed in time.
     LiveInstanceEvicted,
     /// A server keeps leases from expiring.
     SelfPreservationActive,
-    /// A caller's call came to nothing.
-    CallFailed,
-    /// A caller chose an instance that was not running.
-    DeadInstanceCalled,
 }
 
-impl Happening {
-    /// Every happening and its name in scenarios and reports.
-    pub const NAMES: [(&'static str, Happening); 12] = [
-        ("registered", Happening::Registered),
-        ("renewed", Happening::Renewed),
-        ("changed", Happening::Changed),
-        ("deregistered", Happening::Deregistered),
-        ("evicted", Happening::Evicted),
-        ("joined", Happening::Joined),
-        ("announced", Happening::Announced),
-        ("adopted", Happening::Adopted),
-        ("live-instance-evicted", Happening::LiveInstanceEvicted),
-        ("self-preservation-active", Happening::SelfPreservationActive),
-        ("call-failed", Happening::CallFailed),
-        ("dead-instance-called", Happening::DeadInstanceCalled),
-    ];
-
-    /// The name in scenarios and reports.
-    pub fn name(self) -> &'static str {
-        let found = Self::NAMES.iter().find(|(_, happening)| *happening == self);
-        found.expect("every happening has a name").0
-    }
-}
+/// Every happening and its name.
+const HAPPENINGS: [(&str, Happening); 11] = [
+    ("registered", Happening::Event("registered")),
+    ("renewed", Happening::Event("renewed")),
+    ("changed", Happening::Event("changed")),
+    ("deregistered", Happening::Event("deregistered")),
+    ("evicted", Happening::Event("evicted")),
+    ("eviction-pass", Happening::Event("eviction-pass")),
+    ("joined", Happening::Event("joined")),
+    ("announced", Happening::Event("announced")),
+    ("adopted", Happening::Event("adopted")),
+    ("live-instance-evicted", Happening::LiveInstanceEvicted),
+    ("self-preservation-active", Happening::SelfPreservationActive),
+];
 
 /// A stretch of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,30 +122,56 @@ pub struct Held {
     pub instances: Who,
     /// Whose registry or cache is looked at. Default: all servers.
     pub observers: Option<Who>,
-    /// With which status. Default: any.
-    pub status: Option<Status>,
-    /// From when on. Default: the end of the run.
+    /// When. Default: the end of the run.
     pub by: Option<When>,
-    /// Until when. Default: only at that moment.
-    pub until: Option<When>,
+    /// Whether they should be held, or not.
+    pub listed: bool,
 }
 
-/// One end of a delay.
+/// A moment that an expectation names.
 #[derive(Clone, Debug)]
 pub enum Mark {
-    /// The beginning of a named step.
-    Step(Spanned<String>),
-    /// The first time that something happens; for the second end, the first time after the first end.
-    Event(Pattern),
+    /// A time, or a time after a step.
+    At(When),
+    /// A step takes effect.
+    StepBegins(Spanned<String>),
+    /// A step ends.
+    StepEnds(Spanned<String>),
+    /// Something happens, for the n-th time from the moment before on.
+    Event { pattern: Box<Pattern>, nth: Option<Spanned<u64>> },
+    /// From here on, none of these observers lists any of the instances.
+    Forgotten { instances: Who, by: Option<Who> },
+    /// From here on, all of these observers list all of the instances.
+    Known { instances: Who, by: Option<Who> },
+}
+
+const KINDS: [&str; 12] = [
+    "converged",
+    "holds",
+    "never",
+    "sometimes",
+    "registered",
+    "not-registered",
+    "gauge",
+    "count",
+    "delay",
+    "order",
+    "calls",
+    "conflict-resolved",
+];
+
+/// The expectations that were written in one entry. There should be one.
+fn kinds<'n>(fields: &mut Fields<'n>) -> Vec<(&'static str, &'n Entry)> {
+    KINDS.into_iter().filter_map(|kind| fields.entry(kind).map(|entry| (kind, entry))).collect()
 }
 
 impl Expectation {
     /// Reads one entry: `{ what: … }`.
     pub fn read(reader: &mut Reader, node: &Node) -> Option<Expectation> {
         let mut fields = reader.fields(node, "an expectation")?;
-        let mut found: Option<(&str, Span, Option<Expected>)> = None;
         let violates = fields.entry("violates");
-        let reported = fields.optional(reader, "reported");
+        let reported: Option<Spanned<String>> = fields.optional(reader, "reported");
+        let kinds = kinds(&mut fields);
         if let Some(Spanned { span, .. }) = reported.as_ref().filter(|_| violates.is_none()) {
             reader.error(
                 *span,
@@ -165,30 +179,11 @@ impl Expectation {
                 Some("write it beside `violates`".into()),
             );
         }
-        if let Some(violates) = violates {
-            let inner = Self::read(reader, &violates.value);
-            let mut asked = kinds(&mut fields);
-            if let Some((key, entry)) = asked.next() {
-                reader.error(entry.key_span, format!("a second expectation in one entry: `{key}`"), None);
-            }
-            drop(asked);
-            fields.finish(reader);
-            let inner = inner?;
-            if inner.violated {
-                return reader.refuse(inner.span, "a violated violation", "leave both `violates` out");
-            }
-            return Some(Expectation { span: violates.key_span, violated: true, reported, ..inner });
+        for (key, entry) in kinds.iter().skip(usize::from(violates.is_none())) {
+            let help = Some("write an entry of its own".into());
+            reader.error(entry.key_span, format!("a second expectation in one entry: `{key}`"), help);
         }
-        let entries: Vec<_> = kinds(&mut fields).collect();
-        for (key, entry) in entries {
-            if found.is_some() {
-                let help = Some("write an entry of its own".into());
-                reader.error(entry.key_span, format!("a second expectation in one entry: `{key}`"), help);
-                continue;
-            }
-            found = Some((key, entry.key_span, Expected::read(reader, key, &entry.value)));
-        }
-        if found.is_none() && !fields.has_unknown() {
+        if violates.is_none() && kinds.is_empty() && !fields.has_unknown() {
             let kinds: Vec<String> = KINDS.iter().map(|kind| format!("`{kind}`")).collect();
             reader.error(
                 node.span,
@@ -197,27 +192,17 @@ impl Expectation {
             );
         }
         fields.finish(reader);
-        let (_, span, what) = found?;
-        Some(Expectation { span, what: what?, violated: false, reported: None })
+        if let Some(violates) = violates {
+            let inner = Self::read(reader, &violates.value)?;
+            if inner.violated {
+                return reader.refuse(violates.key_span, "a violated violation", "leave both `violates` out");
+            }
+            return Some(Expectation { span: node.span, violated: true, reported, ..inner });
+        }
+        let (key, entry) = kinds.first()?;
+        let what = Expected::read(reader, key, &entry.value)?;
+        Some(Expectation { span: node.span, what, violated: false, reported: None })
     }
-}
-
-const KINDS: [&str; 10] = [
-    "converged",
-    "never",
-    "sometimes",
-    "registered",
-    "not-registered",
-    "gauge",
-    "count",
-    "delay",
-    "calls",
-    "conflict-resolved",
-];
-
-/// The expectations that were written in one entry. There should be one.
-fn kinds<'n>(fields: &mut Fields<'n>) -> impl Iterator<Item = (&'static str, &'n Entry)> {
-    KINDS.into_iter().filter_map(|kind| fields.entry(kind).map(|entry| (kind, entry)))
 }
 
 impl Expected {
@@ -229,30 +214,15 @@ impl Expected {
                 fields.finish(reader);
                 Some(Expected::Converged { within: within? })
             }
+            "holds" => Holding::from_node(reader, node).map(Expected::Holds),
+            "conflict-resolved" => {
+                bool::from_node(reader, node)?.then_some(Expected::Holds(Holding::ConflictResolution))
+            }
             "never" => Pattern::read(reader, node).map(Expected::Never),
             "sometimes" => Pattern::read(reader, node).map(Expected::Sometimes),
-            "registered" => Held::read(reader, node, "`registered`").map(Expected::Registered),
-            "not-registered" => {
-                let held = Held::read(reader, node, "`not-registered`")?;
-                Some(Expected::NotRegistered(held))
-            }
-            "gauge" => {
-                let mut fields = reader.fields(node, "`gauge`")?;
-                let gauge = match fields.entry("name") {
-                    Some(entry) => {
-                        reader.word(&entry.value, "a gauge", &Gauge::ALL.map(|gauge| (gauge.name(), gauge)))
-                    }
-                    None => fields.missing(reader, "name"),
-                };
-                let server = match fields.entry("server") {
-                    Some(entry) => Selector::from_node_spanned(reader, &entry.value),
-                    None => fields.missing(reader, "server"),
-                };
-                let window = Window::ask(reader, &mut fields);
-                let is = fields.required(reader, "is");
-                fields.finish(reader);
-                Some(Expected::Gauge { gauge: gauge?, server: server?, window: window?, is: is? })
-            }
+            "registered" => Held::read(reader, node, "`registered`", true).map(Expected::Listed),
+            "not-registered" => Held::read(reader, node, "`not-registered`", false).map(Expected::Listed),
+            "gauge" => Self::gauge(reader, node),
             "count" => {
                 let mut fields = reader.fields(node, "`count`")?;
                 let pattern = Pattern::ask(reader, &mut fields);
@@ -263,35 +233,62 @@ impl Expected {
             "delay" => {
                 let mut fields = reader.fields(node, "`delay`")?;
                 let ends = ["from", "to"].map(|key| match fields.entry(key) {
-                    Some(entry) => Mark::read(reader, &entry.value),
+                    Some(entry) => Mark::from_node(reader, &entry.value),
                     None => fields.missing(reader, key),
                 });
                 let is = fields.required(reader, "is");
                 fields.finish(reader);
                 let [from, to] = ends;
-                Some(Expected::Delay { from: from?, to: to?, is: is? })
+                Some(Expected::Delay { from: from?, to: Box::new(to?), is: is? })
+            }
+            "order" => {
+                let marks = Vec::<Mark>::from_node(reader, node)?;
+                if marks.len() < 2 {
+                    return reader.refuse(
+                        node.span,
+                        "an order needs two moments",
+                        "such as `[{ step: a }, { step: b }]`",
+                    );
+                }
+                Some(Expected::Order(marks))
             }
             "calls" => {
                 let mut fields = reader.fields(node, "`calls`")?;
                 let of = fields.with(reader, "of", Selector::from_node_spanned);
-                let to = fields.optional(reader, "to");
-                let window = Window::ask(reader, &mut fields);
                 let success = fields.required(reader, "success");
                 fields.finish(reader);
-                Some(Expected::Calls { of, to, window: window?, success: success? })
-            }
-            "conflict-resolved" => {
-                let mut fields = reader.fields(node, "`conflict-resolved`")?;
-                let instance = match fields.entry("instance") {
-                    Some(entry) => Selector::from_node_spanned(reader, &entry.value),
-                    None => fields.missing(reader, "instance"),
-                };
-                let within = fields.optional(reader, "within");
-                fields.finish(reader);
-                Some(Expected::ConflictResolved { instance: instance?, within })
+                Some(Expected::Calls { of, success: success? })
             }
             _ => unreachable!("only kinds that exist are asked for"),
         }
+    }
+
+    fn gauge(reader: &mut Reader, node: &Node) -> Option<Expected> {
+        let mut fields = reader.fields(node, "`gauge`")?;
+        let names = Gauge::ALL.map(|gauge| (gauge.name(), gauge));
+        let gauge = match fields.entry("name") {
+            Some(entry) => reader.word(&entry.value, "a gauge", &names),
+            None => fields.missing(reader, "name"),
+        };
+        let server = match fields.entry("server") {
+            Some(entry) => Selector::from_node_spanned(reader, &entry.value),
+            None => fields.missing(reader, "server"),
+        };
+        let window = Window::ask(reader, &mut fields);
+        let is = fields.required(reader, "is");
+        fields.finish(reader);
+        Some(Expected::Gauge { gauge: gauge?, server: server?, window: window?, is: is? })
+    }
+}
+
+impl FromNode for Holding {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let valid = [
+            ("live-instance-not-evicted", Holding::LiveInstanceNotEvicted),
+            ("self-preservation", Holding::SelfPreservation),
+            ("conflict-resolution", Holding::ConflictResolution),
+        ];
+        reader.word(node, "a check", &valid)
     }
 }
 
@@ -299,8 +296,9 @@ impl Pattern {
     /// Reads a name, or a mapping with `event`.
     fn read(reader: &mut Reader, node: &Node) -> Option<Pattern> {
         if !matches!(node.value, Value::Map(_)) {
-            let what = reader.word(node, "an event", &Happening::NAMES)?;
-            return Some(Pattern { what, of: None, server: None, window: Window::Always });
+            let what = reader.word(node, "an event", &HAPPENINGS)?;
+            let (window, span) = (Window::Always, node.span);
+            return Some(Pattern { what, of: None, server: None, status: None, window, span });
         }
         let mut fields = reader.fields(node, "an event")?;
         let pattern = Self::ask(reader, &mut fields);
@@ -310,13 +308,14 @@ impl Pattern {
 
     fn ask(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Pattern> {
         let what = match fields.entry("event") {
-            Some(entry) => reader.word(&entry.value, "an event", &Happening::NAMES),
+            Some(entry) => reader.word(&entry.value, "an event", &HAPPENINGS),
             None => fields.missing(reader, "event"),
         };
         let of = fields.with(reader, "of", Selector::from_node_spanned);
         let server = fields.with(reader, "server", Selector::from_node_spanned);
+        let status = fields.optional(reader, "status");
         let window = Window::ask(reader, fields);
-        Some(Pattern { what: what?, of, server, window: window? })
+        Some(Pattern { what: what?, of, server, status, window: window?, span: fields.head(reader) })
     }
 }
 
@@ -350,56 +349,79 @@ impl Window {
 }
 
 impl Held {
-    fn read(reader: &mut Reader, node: &Node, what: &'static str) -> Option<Held> {
+    fn read(reader: &mut Reader, node: &Node, what: &'static str, listed: bool) -> Option<Held> {
         let mut fields = reader.fields(node, what)?;
-        let service = fields.with(reader, "service", Selector::from_node_spanned);
-        let instance = fields.with(reader, "instance", Selector::from_node_spanned);
-        let server = fields.with(reader, "server", Selector::from_node_spanned);
-        let client = fields.with(reader, "client", Selector::from_node_spanned);
-        let status = fields.optional(reader, "status");
+        let instances = ["service", "instance"].map(|key| fields.entry(key));
+        let observers = ["server", "client"].map(|key| fields.entry(key));
         let by = fields.optional(reader, "by");
-        let until = fields.optional(reader, "until");
-        let observers = match (server, client) {
-            (Some(_), Some(client)) => {
-                return reader.refuse(
-                    client.span,
-                    "`server` or `client`, not both",
-                    "write an entry for each",
+        let missing = instances == [None, None];
+        if missing {
+            fields.missing(reader, "service` or `instance").unwrap_or(());
+        }
+        fields.finish(reader);
+        let mut one_of = |entries: [Option<&Entry>; 2]| {
+            if let [Some(_), Some(second)] = entries {
+                let message = format!("both halves of a choice: `{}`", second.key);
+                reader.error(
+                    second.key_span,
+                    message,
+                    Some("leave one out, or write an entry for each".into()),
                 );
             }
-            (server, client) => server.or(client),
+            entries
+                .into_iter()
+                .flatten()
+                .next()
+                .map(|entry| Selector::from_node_spanned(reader, &entry.value))
         };
-        let both = [fields.entry("service").is_some(), fields.entry("instance").is_some()];
-        if both == [false, false] {
-            return fields.missing(reader, "service` or `instance");
-        }
-        let span = fields.span();
-        fields.finish(reader);
-        if both == [true, true] {
-            return reader.refuse(
-                span,
-                "`service` or `instance`, not both",
-                "`instance: provider/0` says both",
-            );
-        }
-        Some(Held { instances: service.or(instance)?, observers, status, by, until })
+        let (instances, observers) = (one_of(instances), one_of(observers));
+        Some(Held {
+            instances: instances??,
+            observers: observers.map_or(Some(None), |who| who.map(Some))?,
+            by,
+            listed,
+        })
     }
 }
 
-impl Mark {
-    fn read(reader: &mut Reader, node: &Node) -> Option<Mark> {
-        let mut fields = reader.fields(node, "one end of a delay")?;
-        if let Some(entry) = fields.entry("step") {
-            let step = Spanned::from_node(reader, &entry.value);
-            fields.entry("event");
+impl FromNode for Mark {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            return When::from_node(reader, node).map(Mark::At);
+        }
+        let mut fields = reader.fields(node, "a moment")?;
+        if let Some(step) = fields.entry("step") {
             fields.finish(reader);
-            return step.map(Mark::Step);
+            return Spanned::from_node(reader, &step.value).map(Mark::StepBegins);
+        }
+        if let Some(step) = fields.entry("end-of") {
+            fields.finish(reader);
+            return Spanned::from_node(reader, &step.value).map(Mark::StepEnds);
+        }
+        let forgotten = fields.with(reader, "forgotten", Selector::from_node_spanned);
+        let known = fields.with(reader, "known", Selector::from_node_spanned);
+        if let Some(instances) = forgotten.clone().or_else(|| known.clone()) {
+            let by = fields.with(reader, "by", Selector::from_node_spanned);
+            fields.finish(reader);
+            return Some(match known.is_none() {
+                true => Mark::Forgotten { instances, by },
+                false => Mark::Known { instances, by },
+            });
         }
         if fields.entry("event").is_none() {
-            return fields.missing(reader, "step` or `event");
+            fields.finish(reader);
+            return reader.refuse(
+                node.span,
+                "a moment says nothing",
+                "one of `step`, `end-of`, `event`, `forgotten`, `known`",
+            );
         }
         let pattern = Pattern::ask(reader, &mut fields);
+        let nth = fields.optional::<Spanned<u64>>(reader, "nth");
         fields.finish(reader);
-        pattern.map(Mark::Event)
+        if let Some(nth) = nth.as_ref().filter(|nth| nth.value == 0 || nth.value > u64::from(u32::MAX)) {
+            reader.error(nth.span, "matches are counted from 1", None);
+        }
+        Some(Mark::Event { pattern: Box::new(pattern?), nth })
     }
 }

@@ -207,8 +207,8 @@ fn number(text: &str) -> Option<(u64, u32, &str)> {
     let end = text[..end].find("..").unwrap_or(end);
     let (digits, rest) = text.split_at(end);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let well_formed = !whole.is_empty() && !(digits.contains('.') && fraction.is_empty());
-    if !well_formed || fraction.contains('.') || fraction.len() > 18 {
+    let ends_in_point = digits.contains('.') && fraction.is_empty();
+    if whole.is_empty() || ends_in_point || fraction.contains('.') || fraction.len() > 18 {
         return None;
     }
     let value = format!("{whole}{fraction}").parse().ok()?;

@@ -67,7 +67,7 @@ fn logical_line(text: &str, start: usize) -> Span {
         end += line.len();
         let content = line.trim_end_matches(['\n', '\r']);
         let backslashes = content.len() - content.trim_end_matches('\\').len();
-        if is_comment || backslashes % 2 == 0 || end >= text.len() {
+        if is_comment || backslashes.is_multiple_of(2) || end >= text.len() {
             let trailing = text[start..end].len() - text[start..end].trim_end_matches(['\n', '\r']).len();
             // A line break that is not part of the value still has to be stepped over.
             return if trailing == end - start { Span { start: end, end } } else { Span { start, end } };
