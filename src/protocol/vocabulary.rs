@@ -89,7 +89,8 @@ pub enum Origin {
     Sync,
 }
 
-/// A figure that a machine keeps and a scenario can name. Emitted whenever it changes.
+/// A figure that a machine keeps and a scenario can name. Emitted whenever it changes, `RenewalsLastMinute` also at the end of every
+/// window in which it stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gauge {
     /// Renewals counted in the last complete window (Eureka: `renewsLastMin`).
@@ -191,7 +192,8 @@ pub enum Event {
     Deregistered { instance: InstanceId, origin: Origin },
     /// A server removed the instance because its lease had run out.
     Evicted { instance: InstanceId },
-    /// A server's eviction pass went over its leases: how many there were, how many had expired, and how many it evicted.
+    /// A server's eviction pass has gone over its leases: how many there were before, how many had expired, and how many it
+    /// evicted. Follows the `Evicted` events of the pass.
     EvictionPass { leases: u32, expired: u32, evicted: u32 },
     /// A client's own idea of itself changed: the truth that servers should come to hold.
     Announced { instance: InstanceId, status: Status, version: i64 },
