@@ -158,13 +158,26 @@ pub struct Listing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     listings: Box<[Listing]>,
+    hash: u64,
 }
 
 impl View {
     /// A view of these listings, which are put in order of instance.
     pub fn new(mut listings: Vec<Listing>) -> View {
         listings.sort_unstable();
-        View { listings: listings.into_boxed_slice() }
+        let mut hash = 0;
+        for listing in &listings {
+            let words = [u64::from(listing.instance.0) << 8 | listing.status as u64, listing.version as u64];
+            for word in words {
+                hash = (u64::rotate_left(hash, 5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+            }
+        }
+        View { listings: listings.into_boxed_slice(), hash }
+    }
+
+    /// A hash of the content, the same on every platform.
+    pub fn content_hash(&self) -> u64 {
+        self.hash
     }
 
     /// The listings, in order of instance.

@@ -75,9 +75,9 @@ impl Watch {
         let Expected::Gauge { servers, from, .. } = expected else { return };
         if !self.opened {
             self.opened = true;
-            for place in 0..servers.len() {
+            for (place, server) in servers.iter().enumerate() {
                 if let Some(value) = self.current[place] {
-                    self.look(expected, *from, servers[place], value);
+                    self.look(expected, *from, *server, value);
                 }
             }
         }
