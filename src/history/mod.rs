@@ -4,6 +4,7 @@
 //! 64 bits.
 
 pub mod digest;
+mod encode;
 
 use crate::protocol::{Answer, Event, InstanceId, NodeId, Operation, ServiceId, SimTime, Ticket};
 
