@@ -5,6 +5,7 @@
 
 pub mod digest;
 mod encode;
+pub mod jsonl;
 
 use crate::protocol::{Answer, Event, InstanceId, NodeId, Operation, ServiceId, SimTime, Ticket};
 
