@@ -71,6 +71,36 @@ impl Span {
     }
 }
 
+/// The scenario file and what the command line changes in it. A span points into either.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The file.
+    pub file: Arc<Source>,
+    /// The settings of the command line, one a line.
+    pub set: Arc<Source>,
+}
+
+impl Sources {
+    /// Spans from here on point into the command line's settings. No file is as long.
+    pub const SET: usize = 1 << 30;
+
+    /// The source that a span points into, and the span in it.
+    pub fn locate(&self, span: Span) -> (Arc<Source>, Span) {
+        match span.start.checked_sub(Self::SET) {
+            Some(start) => {
+                (self.set.clone(), Span { start, end: span.end.saturating_sub(Self::SET).max(start) })
+            }
+            None => (self.file.clone(), span),
+        }
+    }
+
+    /// What stands at a place.
+    pub fn text(&self, span: Span) -> String {
+        let (source, span) = self.locate(span);
+        source.text.get(span.start..span.end).unwrap_or("").to_owned()
+    }
+}
+
 /// A value and the place where the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spanned<T> {

@@ -17,6 +17,8 @@ use std::time::Duration;
 pub struct Expectation {
     /// The whole entry.
     pub span: Span,
+    /// The whole entry on one line.
+    pub text: String,
     /// What is expected.
     pub what: Expected,
     /// The expectation is of a known weakness: it must *not* hold.
@@ -197,12 +199,21 @@ impl Expectation {
             if inner.violated {
                 return reader.refuse(violates.key_span, "a violated violation", "leave both `violates` out");
             }
-            return Some(Expectation { span: node.span, violated: true, reported, ..inner });
+            let text = text(reader, node);
+            return Some(Expectation { span: node.span, text, violated: true, reported, ..inner });
         }
         let (key, entry) = kinds.first()?;
         let what = Expected::read(reader, key, &entry.value)?;
-        Some(Expectation { span: node.span, what, violated: false, reported: None })
+        let text = text(reader, node);
+        Some(Expectation { span: node.span, text, what, violated: false, reported: None })
     }
+}
+
+/// An entry on one line, without the braces around it.
+fn text(reader: &Reader, node: &Node) -> String {
+    let line = reader.one_line(node.span);
+    let bare = line.strip_prefix('{').and_then(|line| line.strip_suffix('}'));
+    bare.unwrap_or(&line).trim().to_owned()
 }
 
 impl Expected {

@@ -11,6 +11,7 @@
 pub mod diagnostic;
 pub mod units;
 pub mod tree;
+mod changes;
 pub mod read;
 pub mod selector;
 pub mod system;
@@ -20,7 +21,7 @@ pub mod timeline;
 pub mod expect;
 pub mod spring;
 
-use self::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
+use self::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned};
 use self::expect::Expectation;
 use self::fleet::{Server, Service};
 use self::read::Reader;
@@ -36,8 +37,8 @@ use std::time::Duration;
 pub struct Scenario {
     /// Folder and file name without extension: `eureka/peer-down`.
     pub name: String,
-    /// The scenario file.
-    pub source: Arc<Source>,
+    /// The scenario file, and what the command line changes in it.
+    pub sources: Sources,
     /// One line that says what happens.
     pub title: String,
     /// What it is about, and where it comes from.
@@ -71,6 +72,14 @@ impl Scenario {
     /// # Errors
     /// All mistakes in all of these files, in the order of their places.
     pub fn load(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+        Self::load_with(path, &[])
+    }
+
+    /// Reads a scenario file with some values changed, each written as `key.key=value`.
+    ///
+    /// # Errors
+    /// As [`Scenario::load`], and mistakes in the changes.
+    pub fn load_with(path: &Path, settings: &[String]) -> Result<Scenario, Vec<Diagnostic>> {
         let shown = path.display().to_string();
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
@@ -81,17 +90,23 @@ impl Scenario {
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut beside = |name: &str| std::fs::read(folder.join(name)).map_err(|error| error.to_string());
-        Self::parse(&shown, &bytes, &mut beside)
+        Self::parse(&shown, &bytes, settings, &mut beside)
     }
 
     /// Reads a scenario from memory; `read_file` finds the files that it names.
     ///
     /// # Errors
     /// As [`Scenario::load`].
-    pub fn parse(path: &str, bytes: &[u8], read_file: ReadFile<'_>) -> Result<Scenario, Vec<Diagnostic>> {
+    pub fn parse(
+        path: &str,
+        bytes: &[u8],
+        settings: &[String],
+        read_file: ReadFile<'_>,
+    ) -> Result<Scenario, Vec<Diagnostic>> {
         let source = text_of(path, bytes)?;
-        let root = tree::parse(&source)?;
-        let mut reader = Reader::new(source);
+        let mut root = tree::parse(&source)?;
+        let set = changes::apply(&mut root, settings)?;
+        let mut reader = Reader::with(Sources { file: source, set });
         let scenario = Self::read(&mut reader, &root, read_file);
         let (mut notes, mut mistakes): (Vec<_>, Vec<_>) =
             reader.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Note);
@@ -145,8 +160,8 @@ impl Scenario {
         fields.finish(reader);
         spring::import_all(reader, &mut servers, &mut services, read_file);
         Some(Scenario {
-            name: name_of(&reader.source.name),
-            source: reader.source.clone(),
+            name: name_of(&reader.sources.file.name),
+            sources: reader.sources.clone(),
             title: title?,
             about,
             seed,

@@ -4,7 +4,7 @@
 //! key; whatever was not asked for is unknown, and the help line offers the nearest of the keys that were. So the valid keys
 //! stand in one place only, and reading goes on after a mistake: `None` means "a diagnostic has been recorded".
 
-use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, suggestion};
 use super::tree::{Entry, Node, Value};
 use super::units::{Bandwidth, Bound, Distance, Drift, Factor, Offset, Range, Rate, Ratio, Unit, UnitError};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// What is being read, and the mistakes found so far.
 pub struct Reader {
-    /// The text that all spans point into.
-    pub source: Arc<Source>,
+    /// The texts that all spans point into.
+    pub sources: Sources,
     /// In the order found; sorted by place at the end.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -21,12 +21,17 @@ pub struct Reader {
 impl Reader {
     /// A reader of one source.
     pub fn new(source: Arc<Source>) -> Self {
-        Reader { source, diagnostics: Vec::new() }
+        Self::with(Sources { file: source, set: Source::new("--set", "") })
+    }
+
+    /// A reader of a file with changes.
+    pub fn with(sources: Sources) -> Self {
+        Reader { sources, diagnostics: Vec::new() }
     }
 
     /// Records a mistake.
     pub fn error(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        let (source, message) = (self.source.clone(), message.into());
+        let ((source, span), message) = (self.sources.locate(span), message.into());
         self.diagnostics.push(Diagnostic { source, span, severity: Severity::Error, message, help });
     }
 
@@ -44,6 +49,12 @@ impl Reader {
     /// Records that a unit could not be read.
     pub fn unit<T>(&mut self, span: Span, result: Result<T, UnitError>) -> Option<T> {
         result.map_err(|error| self.error(span, error.message, error.help)).ok()
+    }
+
+    /// What stands at a place, with line breaks and indentation made single blanks.
+    pub fn one_line(&self, span: Span) -> String {
+        let text = self.sources.text(span);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// A mapping, as something to ask for keys. `what` names it in messages, with its article.
@@ -194,7 +205,7 @@ impl<'n> Fields<'n> {
 
     /// The first line of the mapping: where a message about the whole of it points.
     pub fn head(&self, reader: &Reader) -> Span {
-        let text = reader.source.text.get(self.span.start..self.span.end).unwrap_or("");
+        let text = reader.sources.text(self.span);
         Span { start: self.span.start, end: self.span.start + text.lines().next().unwrap_or("").len() }
     }
 

@@ -4,7 +4,7 @@
 //! layered in the plan. Here a setting stays a key, a text and a place. Which keys exist, and with which values, is the
 //! protocol's business: its key table is asked, so that a mistake is found while reading.
 
-use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, suggestion};
 use super::read::{Fields, FromNode, Reader};
 use super::tree::{Node, Value};
 use crate::protocol::eureka::config::{
@@ -317,22 +317,24 @@ impl Settings {
                 Value::Map(_) => self.flatten(reader, &key, &entry.value),
                 Value::Scalar { text, .. } => {
                     let text = if entry.value.is_null() { "" } else { text.as_str() };
-                    self.push(reader.source.clone(), key, entry.key_span, text.to_owned(), entry.value.span);
+                    self.push(&reader.sources, key, entry.key_span, text.to_owned(), entry.value.span);
                 }
                 Value::List(items) => {
                     let mut texts = Vec::new();
                     for item in items {
                         texts.extend(reader.text(item, "a setting's value"));
                     }
-                    let (source, text) = (reader.source.clone(), texts.join(","));
-                    self.push(source, key, entry.key_span, text, entry.value.span);
+                    let text = texts.join(",");
+                    self.push(&reader.sources, key, entry.key_span, text, entry.value.span);
                 }
             }
         }
     }
 
     /// Adds one.
-    pub fn push(&mut self, source: Arc<Source>, key: String, key_span: Span, value: String, span: Span) {
+    pub fn push(&mut self, sources: &Sources, key: String, key_span: Span, value: String, span: Span) {
+        let (source, key_span) = sources.locate(key_span);
+        let (_, span) = sources.locate(span);
         let (key, value) = (Spanned::new(key, key_span), Spanned::new(value, span));
         self.0.push(Setting { source, key, value });
     }

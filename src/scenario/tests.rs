@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
-    Scenario::parse("stories/x.yaml", text.as_bytes(), &mut |_| Err("no such file".to_owned()))
+    Scenario::parse("stories/x.yaml", text.as_bytes(), &[], &mut |_| Err("no such file".to_owned()))
 }
 
 /// All mistakes as a user sees them.
@@ -28,7 +28,7 @@ fn all_mistakes_of_a_file_are_shown_at_once() {
 
 #[test]
 fn what_cannot_be_read_at_all_is_one_diagnostic() {
-    let not_utf8 = Scenario::parse("x.yaml", b"title: \xff\xfe", &mut |_| Ok(Vec::new())).unwrap_err();
+    let not_utf8 = Scenario::parse("x.yaml", b"title: \xff\xfe", &[], &mut |_| Ok(Vec::new())).unwrap_err();
     assert_eq!(not_utf8[0].message, "not UTF-8 from here on");
     assert_eq!(not_utf8[0].position(), (1, 8));
     let absent = Scenario::load(Path::new("no/such/file.yaml")).unwrap_err();

@@ -6,9 +6,9 @@
 use super::diagnostic::{Span, Spanned};
 use super::read::{Fields, FromNode, Reader};
 use super::selector::{Route, Selector, Who};
-use super::system::Settings;
+use super::system::{Owner, Settings};
 use super::topology::{Behind, Quality};
-use super::tree::{Node, Value};
+use super::tree::{Entry, Node, Value};
 use super::units::{Drift, Factor, Offset, Unit};
 use crate::protocol::Status;
 use std::time::Duration;
@@ -16,10 +16,12 @@ use std::time::Duration;
 /// One entry of `timeline:`.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// The whole entry.
+    /// The verb.
     pub span: Span,
     /// Its name in pictures, and for `after`.
     pub name: Option<Spanned<String>>,
+    /// The verb and what it is about, on one line: its name in pictures if it has none.
+    pub label: String,
     /// When it happens first.
     pub when: When,
     /// How long it lasts: `for`.
@@ -230,7 +232,7 @@ impl Step {
         let lasts: Option<Spanned<Duration>> = fields.optional(reader, "for");
         let every = fields.optional(reader, "every");
         let until = fields.optional(reader, "until");
-        let mut found: Option<(&Verb, Span, Option<Action>)> = None;
+        let mut found: Option<(&Verb, &Entry, Option<Action>)> = None;
         for verb in VERBS {
             let Some(entry) = fields.entry(verb.key) else { continue };
             if let Some((first, ..)) = &found {
@@ -239,7 +241,7 @@ impl Step {
                 continue;
             }
             let action = (verb.read)(reader, &mut fields, &entry.value);
-            found = Some((verb, entry.key_span, action));
+            found = Some((verb, entry, action));
         }
         for word in NOT_YET {
             if let Some(entry) = fields.refused_entry(word) {
@@ -256,7 +258,7 @@ impl Step {
             );
         }
         fields.finish(reader);
-        let (verb, key_span, action) = found?;
+        let (verb, entry, action) = found?;
         if let Some(lasts) = &lasts {
             if verb.lasts == Lasts::Never
                 || matches!(action, Some(Action::Clock { change: ClockChange::Jump(_), .. }))
@@ -277,7 +279,8 @@ impl Step {
             }
             (None, None) => None,
         };
-        Some(Step { span: key_span, name, when: when?, lasts, repeat, action: action? })
+        let label = format!("{} {}", verb.key, reader.one_line(entry.value.span));
+        Some(Step { span: entry.key_span, name, label, when: when?, lasts, repeat, action: action? })
     }
 }
 
@@ -523,18 +526,13 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
             Value::Map(_) => settings.flatten(reader, &entry.key, &entry.value),
             _ => {
                 let text = reader.text(&entry.value, "a setting's value").unwrap_or("").to_owned();
-                settings.push(
-                    reader.source.clone(),
-                    entry.key.clone(),
-                    entry.key_span,
-                    text,
-                    entry.value.span,
-                );
+                settings.push(&reader.sources, entry.key.clone(), entry.key_span, text, entry.value.span);
             }
         }
     }
     let span = fields.span();
     fields.finish(reader);
+    reader.diagnostics.extend(settings.mistakes(Owner::Server));
     if settings.0.is_empty() {
         return reader.refuse(
             span,
