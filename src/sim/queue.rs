@@ -140,10 +140,11 @@ impl<T: Copy> Queue<T> {
         self.len == 0
     }
 
-    /// Adds an event, after all events of that instant that were added before.
-    pub fn push(&mut self, time: SimTime, event: T) {
+    /// Adds an event, after all events of that instant that were added before, and returns its sequence number: never 0.
+    pub fn push(&mut self, time: SimTime, event: T) -> u64 {
         let sequence = self.reserve();
         self.push_reserved(time, sequence, event);
+        sequence
     }
 
     /// Takes a place in the order for an event that is added later, with [`push_reserved`](Queue::push_reserved).
@@ -174,20 +175,18 @@ impl<T: Copy> Queue<T> {
         }
     }
 
-    /// When the next event happens.
-    pub fn next_time(&mut self) -> Option<SimTime> {
-        if self.bottom.is_empty() {
-            self.refill();
-        }
-        self.bottom.last().map(|entry| entry.time)
-    }
-
     /// Removes and returns the next event.
     pub fn pop(&mut self) -> Option<Entry<T>> {
+        self.pop_until(SimTime::MAX)
+    }
+
+    /// Removes and returns the next event, if it happens at or before `until`.
+    #[inline]
+    pub fn pop_until(&mut self, until: SimTime) -> Option<Entry<T>> {
         if self.bottom.is_empty() {
             self.refill();
         }
-        let entry = self.bottom.pop()?;
+        let entry = self.bottom.pop_if(|entry| entry.time <= until)?;
         self.len -= 1;
         Some(entry)
     }
