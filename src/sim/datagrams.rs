@@ -6,7 +6,7 @@ use crate::plan::world::Behind;
 use crate::protocol::{Address, Input, NodeId, Protocol, SimTime, Wire};
 
 use super::messages::Fate;
-use super::network::{Draws, Purpose};
+use super::network::Draws;
 use super::node::NO_POOL;
 use super::{Due, Simulation};
 

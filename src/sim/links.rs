@@ -10,9 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::plan::world::HostId;
-use crate::protocol::{
-    Address, EndReason, Input, LinkId, LinkInput, NodeId, Protocol, SimTime, Wire,
-};
+use crate::protocol::{Address, EndReason, Input, LinkId, LinkInput, NodeId, Protocol, SimTime, Wire};
 
 use super::calls::Target;
 use super::messages::Fate;
@@ -28,7 +26,6 @@ const BARE: u32 = 60;
 pub(super) struct Session<P: Protocol> {
     opener: Side<P>,
     acceptor: Side<P>,
-    to: Address,
     port: u16,
     /// Where its draws come from: the opener's key and the number of the session.
     number: u32,
@@ -147,7 +144,7 @@ impl<P: Protocol> Simulation<P> {
             refused: false,
         };
         let index =
-            self.sessions.insert(Session { opener, acceptor, to, port, number, sent: 0, attempt: Some(attempt) });
+            self.sessions.insert(Session { opener, acceptor, port, number, sent: 0, attempt: Some(attempt) });
         self.nodes[id.index()].links.push((link, index, End::Opener));
         let give_up = SimTime(self.now.0.saturating_add(attempt.timeout_ns));
         let sequence = self.queue.push(give_up, Due::Connect(index));
@@ -180,10 +177,12 @@ impl<P: Protocol> Simulation<P> {
         }
         let Some((index, end)) = self.link(id, link) else { return };
         self.detach(index, end);
-        if reset {
-            self.sessions[index].side(end).parcels.clear();
+        if !self.stop_connecting(index, end) {
+            if reset {
+                self.sessions[index].side(end).parcels.clear();
+            }
+            self.enqueue(index, end, if reset { Body::Reset } else { Body::Finished }, 0);
         }
-        self.enqueue(index, end, if reset { Body::Reset } else { Body::Finished }, 0);
         self.forget(index);
     }
 
@@ -205,7 +204,7 @@ impl<P: Protocol> Simulation<P> {
         let Some(session) = self.sessions.get(index).filter(|session| waits(session)) else { return };
         self.settle(session.opener.node);
         if self.sessions.get(index).is_some_and(waits) {
-            self.sessions[index].attempt = None;
+            self.stop_connecting(index, End::Opener);
             self.end_link(index, End::Opener, EndReason::ConnectTimeout);
         }
     }
@@ -219,7 +218,8 @@ impl<P: Protocol> Simulation<P> {
             side.link = None;
             if power_lost {
                 side.parcels.retain(|parcel| parcel.sent <= now);
-            } else {
+            }
+            if !self.stop_connecting(index, end) && !power_lost {
                 self.enqueue(index, end, Body::Reset, 0);
             }
             self.forget(index);
@@ -243,6 +243,16 @@ impl<P: Protocol> Simulation<P> {
                 }
             }
         }
+    }
+
+    /// Gives up a session that is not up yet, and what waits for it. Returns whether that was so.
+    fn stop_connecting(&mut self, index: u32, end: End) -> bool {
+        let session = &mut self.sessions[index];
+        let connecting = end == End::Opener && session.attempt.take().is_some();
+        if connecting {
+            session.opener.parcels.clear();
+        }
+        connecting
     }
 
     fn link(&self, id: NodeId, link: LinkId) -> Option<(u32, End)> {
@@ -296,7 +306,7 @@ impl<P: Protocol> Simulation<P> {
                 }
             }
             (false, true, _) => {
-                self.sessions[index].attempt = None;
+                self.stop_connecting(index, End::Opener);
                 self.end_link(index, End::Opener, EndReason::Refused);
             }
             (false, false, false) => {
@@ -332,6 +342,8 @@ impl<P: Protocol> Simulation<P> {
         let session = &mut self.sessions[index];
         session.sent += 1;
         let number = session.sent;
+        // What is sent before the session is up waits for that.
+        let connecting = end == End::Opener && session.attempt.is_some();
         let (source, target) = (session.side(end).host, session.side(end.other()).host);
         let draws = self.link_draws(index, number);
         let flight = self.network.stream(source, target, bytes, &draws, purpose(end), 0);
@@ -342,7 +354,7 @@ impl<P: Protocol> Simulation<P> {
         let arrival = arrival.max(side.last_arrival);
         side.last_arrival = arrival;
         side.parcels.push_back(Parcel { body, first_sent: sent, sent, arrival, attempt: 0 });
-        if side.parcels.len() == 1 {
+        if side.parcels.len() == 1 && !connecting {
             side.due = self.queue.push(arrival, Due::Link(index));
         }
     }
@@ -413,6 +425,7 @@ impl<P: Protocol> Simulation<P> {
         if head.sent.0 - head.first_sent.0 > GIVE_UP_NS {
             side.parcels.clear();
             self.end_link(index, end, EndReason::Reset);
+            self.forget(index);
             return;
         }
         let flight = self.network.stream(source, target, BARE, &draws, purpose(end), head.attempt);
@@ -437,6 +450,7 @@ impl<P: Protocol> Simulation<P> {
         match body {
             Body::Accepted => {
                 session.attempt = None;
+                self.next_parcel(index, end, true);
                 self.deliver(node, Input::Link { link, tag, input: LinkInput::Opened });
             }
             Body::Message(message) => {

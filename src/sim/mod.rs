@@ -37,7 +37,6 @@ use crate::plan::world::{Behind, Step, Traffic};
 use crate::protocol::{Effect, Key, NodeId, Protocol, SimTime};
 
 use calls::{Connection, Exchange};
-use clock::Clock;
 use datagrams::Packet;
 use lanes::Lanes;
 use links::Session;
