@@ -1,0 +1,363 @@
+//! The world that a driver builds: hosts, processes, paths, addresses, and what will happen to them. Plain data with dense
+//! ids, no names looked up and no defaults filled in later.
+//!
+//! Separate from the rest of the plan because it knows neither the protocol nor what is expected of the run; tests and the
+//! library build one by hand.
+
+use std::time::Duration;
+
+use crate::protocol::{Address, InstanceId, NodeId, Operation, ServiceId, SimTime};
+
+/// An index into a table of the world.
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// As an index into its table.
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+index! {
+    /// A region: zones that share a long-distance link to other regions.
+    RegionId
+}
+index! {
+    /// A zone of a region.
+    ZoneId
+}
+index! {
+    /// A machine with clocks, a disk, power and a network interface.
+    HostId
+}
+
+/// All that a run consists of, but for the protocol's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// Names of the regions.
+    pub regions: Vec<String>,
+    /// The zones.
+    pub zones: Vec<Zone>,
+    /// The hosts.
+    pub hosts: Vec<Host>,
+    /// The processes; [`NodeId`] is the index.
+    pub processes: Vec<Process>,
+    /// The address book at the start; [`Address`] is the index.
+    pub addresses: Vec<AddressEntry>,
+    /// Names of the instances; [`InstanceId`] is the index.
+    pub instances: Vec<String>,
+    /// Names of the services; [`ServiceId`] is the index.
+    pub services: Vec<String>,
+    /// How good each class of path is.
+    pub paths: Paths,
+    /// What happens, in any order.
+    pub steps: Vec<Step>,
+    /// Who calls whom, all the time.
+    pub traffic: Vec<Traffic>,
+    /// When the run ends.
+    pub duration: SimTime,
+    /// The true wall-clock time at the start of the run, ms since 1970.
+    pub epoch_ms: i64,
+    /// Ends the run as flooded when more inputs than this are delivered within one virtual second.
+    pub flood_limit: u64,
+}
+
+/// A zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub region: RegionId,
+}
+
+/// A host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub zone: ZoneId,
+    /// How wrong its clocks are from the start.
+    pub clock: ClockError,
+    /// How fast its disk is.
+    pub disk: DiskSpeed,
+}
+
+/// How a host's clocks differ from true time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockError {
+    /// Added to the wall clock, ns.
+    pub skew_ns: i64,
+    /// How much faster both clocks run, in parts per million.
+    pub drift_ppm: i32,
+}
+
+/// What a flush costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpeed {
+    /// Time per flush. Default 2 ms (a data-centre SSD with a full cache flush).
+    pub latency: Duration,
+    /// Bytes per second. Default 200 MB/s.
+    pub bytes_per_second: u64,
+}
+
+impl Default for DiskSpeed {
+    fn default() -> DiskSpeed {
+        DiskSpeed { latency: Duration::from_millis(2), bytes_per_second: 200_000_000 }
+    }
+}
+
+/// What a process is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It stores the registry. It draws from a long stream.
+    Server,
+    /// It registers or looks up. It draws from a small stream.
+    Client,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    /// Its name; its randomness is derived from it.
+    pub name: String,
+    /// Where it runs.
+    pub host: HostId,
+    /// What it is for.
+    pub role: Role,
+    /// When it first starts.
+    pub start: SimTime,
+    /// How it works off requests.
+    pub service: ServiceModel,
+    /// Its connection pools; `PoolId` is the index.
+    pub pools: Vec<PoolPolicy>,
+    /// The instance that it registers and that wants traffic while the process runs, if it registers one.
+    pub instance: Option<(ServiceId, InstanceId)>,
+    /// Whether it keeps a copy of the registry that must come to agree with the truth.
+    pub subscribes: bool,
+    /// The address that its requests seem to come from.
+    pub address: Address,
+}
+
+/// How a process works off requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceModel {
+    /// Requests worked on at a time; `None` is unbounded (event-driven).
+    pub workers: Option<u32>,
+    /// Requests that may wait for a worker; more are dropped in silence.
+    pub accept_queue: u32,
+    /// Time that each request takes.
+    pub base: Duration,
+    /// Time that each item of it takes on top.
+    pub per_item: Duration,
+}
+
+/// How a pool keeps connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolPolicy {
+    /// A connection unused for this long is closed.
+    pub idle: Duration,
+    /// Connections kept to one address; calls beyond wait for one.
+    pub max_per_address: u32,
+}
+
+/// One line of the address book.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddressEntry {
+    /// `host:port`.
+    pub name: String,
+    /// What stands behind it.
+    pub behind: Behind,
+}
+
+/// What stands behind an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// These processes: one, or several behind a balancer that takes them in turn.
+    Processes(Vec<NodeId>),
+    /// A running host on which nothing listens: connections are refused.
+    Nothing(HostId),
+    /// No host: silence.
+    NoHost,
+    /// All of these get each datagram.
+    Multicast(Vec<NodeId>),
+}
+
+/// The quality of one directed path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quality {
+    /// One-way latency.
+    pub latency: Latency,
+    /// Packets lost, in a million.
+    pub loss_ppm: u32,
+    /// Packets doubled, in a million. Seen by datagrams only.
+    pub duplicate_ppm: u32,
+    /// Packets held back by up to one more latency, in a million. Seen by datagrams only.
+    pub reorder_ppm: u32,
+    /// Bytes per second of each connection; `None` is unlimited.
+    pub bandwidth: Option<u64>,
+}
+
+/// A distribution of one-way latencies.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Latency {
+    /// Always the same.
+    Fixed(Duration),
+    /// Every value of the closed range equally likely.
+    Uniform(Duration, Duration),
+    /// Normal, cut at `floor`.
+    Normal { mean: Duration, deviation: Duration, floor: Duration },
+    /// Lognormal through these two quantiles, never below `floor`.
+    Lognormal { median: Duration, p99: Duration, floor: Duration },
+    /// Pareto: never below `floor`, with tail index `alpha` in thousandths.
+    Pareto { floor: Duration, alpha_milli: u32 },
+    /// Measured quantiles: (per mille, latency), both rising; straight lines between them.
+    Quantiles(Vec<(u16, Duration)>),
+}
+
+/// The quality of each class of path. A more special class wins over a more general one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paths {
+    /// Between processes of one host.
+    pub same_host: Quality,
+    /// Between hosts of one zone.
+    pub same_zone: Quality,
+    /// Between zones of one region.
+    pub same_region: Quality,
+    /// Between regions for which nothing else is said.
+    pub cross_region: Quality,
+    /// From one zone to another (or within one, from a zone to itself).
+    pub zones: Vec<(ZoneId, ZoneId, Quality)>,
+    /// From one region to another (or within one).
+    pub regions: Vec<(RegionId, RegionId, Quality)>,
+    /// From one host to another.
+    pub hosts: Vec<(HostId, HostId, Quality)>,
+}
+
+/// Something that happens during the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its name in pictures and reports.
+    pub name: String,
+    /// When it happens, or begins.
+    pub at: SimTime,
+    /// When a fault that lasts ends; `None` for instants and for what stays until the end.
+    pub until: Option<SimTime>,
+    /// What happens.
+    pub fault: Fault,
+}
+
+/// What can happen. Lasting ones are undone at the end of their step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Hosts of different groups cannot reach each other; hosts in no group keep their paths. Lasts.
+    Partition { groups: Vec<Vec<HostId>> },
+    /// Nothing passes from the hosts `from` to the hosts `to`; other directions are untouched. Lasts.
+    Cut { from: Vec<HostId>, to: Vec<HostId> },
+    /// The paths from `from` to `to` change. Lasts.
+    Path { from: Vec<HostId>, to: Vec<HostId>, change: PathChange },
+    /// Matching messages are interfered with. Lasts.
+    Messages { matching: MessageMatch, action: MessageAction },
+    /// Processes die at once.
+    Crash { processes: Vec<NodeId> },
+    /// Hosts lose power: their processes die, unflushed writes are lost. Silence from then on.
+    PowerOff { hosts: Vec<HostId> },
+    /// Processes (and their hosts, if those are off) start again.
+    Restart { processes: Vec<NodeId>, wipe_disk: bool },
+    /// Processes are told to shut down gracefully.
+    Stop { processes: Vec<NodeId> },
+    /// Processes stand still; their hosts go on. Lasts.
+    Pause { processes: Vec<NodeId> },
+    /// Processes take this many thousandths of their normal service time. Lasts.
+    Slow { processes: Vec<NodeId>, factor_milli: u32 },
+    /// Clocks of hosts go wrong. `Drift` and `Freeze` last; a jump is an instant.
+    Clock { hosts: Vec<HostId>, change: ClockChange },
+    /// Flushes on hosts take this many thousandths of their normal time. Lasts.
+    SlowDisk { hosts: Vec<HostId>, factor_milli: u32 },
+    /// Flushes on hosts fail. Lasts.
+    FullDisk { hosts: Vec<HostId> },
+    /// Every connection between the hosts is reset.
+    Reset { from: Vec<HostId>, to: Vec<HostId> },
+    /// The address book changes.
+    Resolve { address: Address, behind: Behind },
+    /// An operation is asked of a process.
+    Ask { process: NodeId, operation: Operation },
+    /// A process gets new settings: the index is into the plan's list of settings.
+    Reconfigure { process: NodeId, config: u32 },
+}
+
+/// How a path changes for a while. Several changes of one path add up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PathChange {
+    /// Replaces the latency.
+    pub latency: Option<Latency>,
+    /// Replaces the loss, in a million.
+    pub loss_ppm: Option<u32>,
+    /// Replaces the duplication, in a million.
+    pub duplicate_ppm: Option<u32>,
+    /// Replaces the reordering, in a million.
+    pub reorder_ppm: Option<u32>,
+    /// Replaces the bandwidth, bytes per second.
+    pub bandwidth: Option<u64>,
+}
+
+/// Which messages a message fault touches. What is `None` matches all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MessageMatch {
+    /// `Wire::kind` of the request, response, message or datagram.
+    pub kind: Option<String>,
+    /// Sending processes.
+    pub from: Option<Vec<NodeId>>,
+    /// Receiving processes.
+    pub to: Option<Vec<NodeId>>,
+    /// The instance it is about.
+    pub instance: Option<InstanceId>,
+    /// Only the n-th match, from 1.
+    pub nth: Option<u64>,
+}
+
+/// What happens to a matching message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MessageAction {
+    /// It is lost.
+    Drop,
+    /// It arrives later.
+    Delay(Duration),
+    /// It arrives twice (datagrams; a call is executed twice).
+    Duplicate,
+    /// The caller gets this HTTP status instead (requests only).
+    Fail(u16),
+}
+
+/// How clocks go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The wall clock jumps by so many ns; the monotonic clock does not notice.
+    Jump(i64),
+    /// Both clocks run faster by so many parts per million.
+    Drift(i32),
+    /// The wall clock stands still, then jumps to where it would be.
+    Freeze,
+}
+
+/// Calls that one process makes to a service, through what it knows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    /// Who calls.
+    pub caller: NodeId,
+    /// Which service.
+    pub service: ServiceId,
+    /// Time between calls.
+    pub every: Duration,
+    /// When the first call is made.
+    pub first: SimTime,
+    /// Calls that get no answer end after this time.
+    pub timeout: Duration,
+}

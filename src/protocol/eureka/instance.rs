@@ -1,0 +1,264 @@
+//! What Eureka stores and sends about instances: `InstanceInfo`, the registry as a reader gets it, and the delta.
+//!
+//! Shared by server and client, so it is separate from both. Everything here is an immutable value behind an `Arc`; the
+//! one mutable thing of the original, the live holder of a lease, is the server's business.
+//!
+//! Left out, because nothing that a caller, a peer or a check can observe depends on it: host name, address, ports, URLs,
+//! metadata, data-centre information and the decorated lease timestamps. They come with the HTTP front end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::protocol::{InstanceId, Listing, ServiceId, Status, View};
+
+/// What a client says about its lease (`LeaseInfo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LeaseInfo {
+    /// How often it means to renew. Default 30 s.
+    pub renewal_interval: Duration,
+    /// How long the lease is to last without renewal. Default 90 s.
+    pub duration: Duration,
+}
+
+/// What a server last did with an instance (`actionType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Registered, for the first time or again.
+    Added,
+    /// Its status was overridden.
+    Modified,
+    /// Removed.
+    Deleted,
+}
+
+/// An instance as it travels and is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InstanceInfo {
+    /// The application.
+    pub app: ServiceId,
+    /// The instance. An id stands for the pair of application and `instanceId`.
+    ///
+    /// Differs from upstream: two applications that use one `instanceId` do not share a status override here.
+    pub id: InstanceId,
+    /// Its status.
+    pub status: Status,
+    /// What an operator has set, or `Unknown`.
+    pub overridden: Status,
+    /// Version of the content: the client's wall clock at its last change, ms. The only key of conflict resolution.
+    pub last_dirty: i64,
+    /// The server's wall clock at its last change, ms. Decides nothing.
+    pub last_updated: i64,
+    /// What the client says about its lease.
+    pub lease: Option<LeaseInfo>,
+    /// What the server last did with it.
+    pub action: Option<Action>,
+}
+
+impl InstanceInfo {
+    /// How the instance appears in a view.
+    pub fn listing(&self) -> Listing {
+        Listing { instance: self.id, status: self.status, version: self.last_dirty }
+    }
+}
+
+/// Instances by status: what `appsHashCode` is made of. Two hash codes are equal exactly if these are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Histogram([u32; 5]);
+
+impl Histogram {
+    /// Counts one instance in.
+    pub fn add(&mut self, status: Status) {
+        self.0[status as usize] += 1;
+    }
+
+    /// Counts one instance out.
+    pub fn remove(&mut self, status: Status) {
+        self.0[status as usize] -= 1;
+    }
+
+    /// The text that the original sends: `DOWN_1_UP_2_`, in order of status name.
+    pub fn hash_code(&self) -> String {
+        let mut names: Vec<Status> = Status::ALL.into_iter().filter(|s| self.0[*s as usize] > 0).collect();
+        names.sort_unstable_by_key(|status| status.name());
+        names.iter().map(|status| format!("{}_{}_", status.name(), self.0[*status as usize])).collect()
+    }
+}
+
+/// The registry as a reader gets it. Immutable; all readers with the same content share one.
+#[derive(Clone, Debug, Default)]
+pub struct Applications {
+    instances: Vec<Arc<InstanceInfo>>,
+    histogram: Histogram,
+    view: Arc<View>,
+}
+
+impl Applications {
+    /// A registry of these instances, at most one for each id.
+    pub fn new(mut instances: Vec<Arc<InstanceInfo>>) -> Applications {
+        instances.sort_unstable_by_key(|info| (info.app, info.id));
+        let mut histogram = Histogram::default();
+        instances.iter().for_each(|info| histogram.add(info.status));
+        let view = View::new(instances.iter().map(|info| info.listing()).collect());
+        assert!(
+            view.listings().windows(2).all(|pair| pair[0].instance < pair[1].instance),
+            "an instance stands twice in one registry"
+        );
+        Applications { instances, histogram, view: Arc::new(view) }
+    }
+
+    /// All instances, in order of application and id.
+    pub fn instances(&self) -> &[Arc<InstanceInfo>] {
+        &self.instances
+    }
+
+    /// The instances of one application.
+    pub fn of(&self, app: ServiceId) -> &[Arc<InstanceInfo>] {
+        let from = self.instances.partition_point(|info| info.app < app);
+        let to = self.instances.partition_point(|info| info.app <= app);
+        &self.instances[from..to]
+    }
+
+    /// What the hash code is made of.
+    pub fn histogram(&self) -> Histogram {
+        self.histogram
+    }
+
+    /// The same content in the shared vocabulary.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+}
+
+/// What changed lately, as `/apps/delta` answers it.
+#[derive(Debug)]
+pub struct Delta {
+    changes: Vec<Arc<InstanceInfo>>,
+    histogram: Histogram,
+    version: i64,
+    memo: Mutex<Option<(Arc<Applications>, Arc<Applications>)>>,
+}
+
+impl Delta {
+    /// A delta of these instances (their `action` says what happened), at most one for each id; `histogram` is that of the
+    /// full registry at the same moment.
+    pub fn new(changes: Vec<Arc<InstanceInfo>>, histogram: Histogram, version: i64) -> Delta {
+        Delta { changes, histogram, version, memo: Mutex::new(None) }
+    }
+
+    /// The changed instances, the earliest change first.
+    pub fn changes(&self) -> &[Arc<InstanceInfo>] {
+        &self.changes
+    }
+
+    /// What a client that has applied the delta should have.
+    pub fn histogram(&self) -> Histogram {
+        self.histogram
+    }
+
+    /// The server's counter of deltas.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// What a client that holds `base` has after the delta. Thousands of clients share `base`, so they share the result: the
+    /// last one is remembered. A delta that changes nothing gives back `base` itself.
+    pub fn apply(&self, base: &Arc<Applications>) -> Arc<Applications> {
+        if self.changes.is_empty() {
+            return Arc::clone(base);
+        }
+        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, result)) = &*memo
+            && Arc::ptr_eq(known, base)
+        {
+            return Arc::clone(result);
+        }
+        let result = self.applied(base);
+        *memo = Some((Arc::clone(base), Arc::clone(&result)));
+        result
+    }
+
+    fn applied(&self, base: &Arc<Applications>) -> Arc<Applications> {
+        let mut changes = self.changes.clone();
+        changes.sort_unstable_by_key(|info| (info.app, info.id));
+        let mut merged = Vec::with_capacity(base.instances.len() + changes.len());
+        let mut old = base.instances.iter().peekable();
+        let mut changed = false;
+        for change in &changes {
+            let key = (change.app, change.id);
+            while let Some(kept) = old.next_if(|info| (info.app, info.id) < key) {
+                merged.push(Arc::clone(kept));
+            }
+            let replaced = old.next_if(|info| (info.app, info.id) == key);
+            let deleted = change.action == Some(Action::Deleted);
+            changed |= if deleted { replaced.is_some() } else { replaced != Some(change) };
+            if !deleted {
+                merged.push(Arc::clone(change));
+            }
+        }
+        if !changed {
+            return Arc::clone(base);
+        }
+        merged.extend(old.cloned());
+        Arc::new(Applications::new(merged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(id: u32, status: Status, action: Option<Action>) -> Arc<InstanceInfo> {
+        Arc::new(InstanceInfo {
+            app: ServiceId(0),
+            id: InstanceId(id),
+            status,
+            overridden: Status::Unknown,
+            last_dirty: 1,
+            last_updated: 1,
+            lease: None,
+            action,
+        })
+    }
+
+    /// Golden vectors of the reference, 12.5.
+    #[test]
+    fn hash_codes_are_those_of_the_original() {
+        let check = |counts: &[(Status, u32)], expected: &str| {
+            let mut histogram = Histogram::default();
+            counts.iter().for_each(|(status, n)| (0..*n).for_each(|_| histogram.add(*status)));
+            assert_eq!(histogram.hash_code(), expected);
+        };
+        check(&[(Status::Up, 2)], "UP_2_");
+        check(
+            &[(Status::Up, 1), (Status::Down, 1), (Status::OutOfService, 3)],
+            "DOWN_1_OUT_OF_SERVICE_3_UP_1_",
+        );
+        check(&[], "");
+        check(
+            &[
+                (Status::Up, 1),
+                (Status::Down, 1),
+                (Status::OutOfService, 3),
+                (Status::Unknown, 1),
+                (Status::Starting, 2),
+            ],
+            "DOWN_1_OUT_OF_SERVICE_3_STARTING_2_UNKNOWN_1_UP_1_",
+        );
+    }
+
+    #[test]
+    fn a_delta_adds_replaces_and_removes_and_shares_its_result() {
+        let base = Arc::new(Applications::new(vec![info(1, Status::Up, None), info(2, Status::Up, None)]));
+        let changes = vec![
+            info(3, Status::Up, Some(Action::Added)),
+            info(2, Status::Up, Some(Action::Deleted)),
+            info(1, Status::Down, Some(Action::Modified)),
+        ];
+        let delta = Delta::new(changes, Histogram::default(), 7);
+        let after = delta.apply(&base);
+        assert_eq!(after.histogram().hash_code(), "DOWN_1_UP_1_");
+        assert!(after.view().get(InstanceId(2)).is_none());
+        assert!(Arc::ptr_eq(&after, &delta.apply(&base)), "a second client shares the result");
+        assert!(Arc::ptr_eq(&after, &delta.apply(&after)), "applied again, it changes nothing");
+    }
+}

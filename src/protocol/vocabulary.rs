@@ -1,0 +1,222 @@
+//! What all registries have in common: operations that are asked, and events that machines report.
+//!
+//! Checks, metrics and reports are written over these, so they are not generic over a protocol. Wire requests are each
+//! protocol's own and do not appear here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::ids::{InstanceId, ServiceId};
+
+/// What a registry says about an instance. The order is Eureka's (`InstanceStatus` ordinals).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// Ready for traffic.
+    Up,
+    /// A health check failed.
+    Down,
+    /// Initialising.
+    Starting,
+    /// Taken out of traffic on purpose.
+    OutOfService,
+    /// No status: Eureka asks the client to register again.
+    Unknown,
+}
+
+impl Status {
+    /// All statuses, in ordinal order.
+    pub const ALL: [Status; 5] =
+        [Status::Up, Status::Down, Status::Starting, Status::OutOfService, Status::Unknown];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Up => "UP",
+            Status::Down => "DOWN",
+            Status::Starting => "STARTING",
+            Status::OutOfService => "OUT_OF_SERVICE",
+            Status::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something asked of a process from inside: by the application around a client, or by an operator at a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Register the instance.
+    Register { instance: InstanceId },
+    /// Renew the instance's lease.
+    Renew { instance: InstanceId },
+    /// Remove the instance.
+    Deregister { instance: InstanceId },
+    /// At a server: override the instance's status. At a client: change its own status.
+    SetStatus { instance: InstanceId, status: Status },
+    /// At a server: remove the status override.
+    ClearStatus { instance: InstanceId },
+    /// Pick an instance of the service, as the client's load balancer would.
+    LookUp { service: ServiceId },
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was carried out.
+    Ok,
+    /// A look-up found this instance.
+    Found(InstanceId),
+    /// A look-up found nothing.
+    NoneFound,
+    /// It was refused; the code is the HTTP status where there is one, else 0.
+    Failed(u16),
+    /// The process ended first: it may or may not have happened.
+    Unknown,
+}
+
+/// Where a change of a server's registry came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A client, or an operator.
+    Client,
+    /// Another server replicated it.
+    Replica,
+    /// Copied from a peer: at start-up, or because the peer's copy was newer.
+    Sync,
+}
+
+/// A figure that a machine keeps and a scenario can name. Emitted whenever it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gauge {
+    /// Renewals counted in the last complete window (Eureka: `renewsLastMin`).
+    RenewalsLastMinute,
+    /// Renewals that must be *exceeded* for leases to expire (Eureka: `numberOfRenewsPerMinThreshold`).
+    RenewalThreshold,
+    /// Clients that are expected to renew (Eureka: `expectedNumberOfClientsSendingRenews`).
+    ExpectedClients,
+    /// 1 while self-preservation keeps leases from expiring, else 0.
+    SelfPreservation,
+    /// 1 while the server has opened for traffic, else 0.
+    Serving,
+    /// Replication tasks waiting, over all peers.
+    ReplicationPending,
+    /// Replication tasks dropped because a buffer was full, so far.
+    ReplicationOverflow,
+    /// Replication tasks dropped because they were too old, so far.
+    ReplicationExpired,
+    /// Status overrides held.
+    Overrides,
+}
+
+impl Gauge {
+    /// All gauges.
+    pub const ALL: [Gauge; 9] = [
+        Gauge::RenewalsLastMinute,
+        Gauge::RenewalThreshold,
+        Gauge::ExpectedClients,
+        Gauge::SelfPreservation,
+        Gauge::Serving,
+        Gauge::ReplicationPending,
+        Gauge::ReplicationOverflow,
+        Gauge::ReplicationExpired,
+        Gauge::Overrides,
+    ];
+
+    /// The name in scenarios and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Gauge::RenewalsLastMinute => "renewals-last-minute",
+            Gauge::RenewalThreshold => "renewal-threshold",
+            Gauge::ExpectedClients => "expected-clients",
+            Gauge::SelfPreservation => "self-preservation",
+            Gauge::Serving => "serving",
+            Gauge::ReplicationPending => "replication-pending",
+            Gauge::ReplicationOverflow => "replication-overflow",
+            Gauge::ReplicationExpired => "replication-expired",
+            Gauge::Overrides => "overrides",
+        }
+    }
+}
+
+/// One line of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listing {
+    /// Who is listed.
+    pub instance: InstanceId,
+    /// With which status.
+    pub status: Status,
+    /// The version of the content, in the protocol's own order (Eureka: `lastDirtyTimestamp`, ms).
+    pub version: i64,
+}
+
+/// Registry content as one reader sees it. Immutable and shared: thousands of clients hold the same `Arc`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    listings: Box<[Listing]>,
+}
+
+impl View {
+    /// A view of these listings, which are put in order of instance.
+    pub fn new(mut listings: Vec<Listing>) -> View {
+        listings.sort_unstable();
+        View { listings: listings.into_boxed_slice() }
+    }
+
+    /// The listings, in order of instance.
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+
+    /// The listing of one instance.
+    pub fn get(&self, instance: InstanceId) -> Option<&Listing> {
+        let at = self.listings.binary_search_by_key(&instance, |listing| listing.instance).ok()?;
+        self.listings.get(at)
+    }
+}
+
+/// Something that a machine did and that a check, a metric or a reader may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A server's registry now holds this content under a new lease.
+    Registered { instance: InstanceId, status: Status, version: i64, origin: Origin },
+    /// A server extended the lease.
+    Renewed { instance: InstanceId, origin: Origin },
+    /// A server changed the status or version of a lease that it keeps.
+    Changed { instance: InstanceId, status: Status, version: i64, origin: Origin },
+    /// A server removed the instance because it was told to.
+    Deregistered { instance: InstanceId, origin: Origin },
+    /// A server removed the instance because its lease had run out.
+    Evicted { instance: InstanceId },
+    /// A server's eviction pass went over its leases: how many there were, how many had expired, and how many it evicted.
+    EvictionPass { leases: u32, expired: u32, evicted: u32 },
+    /// A client's own idea of itself changed: the truth that servers should come to hold.
+    Announced { instance: InstanceId, status: Status, version: i64 },
+    /// A client was accepted by a server (first registration, or again).
+    Joined { instance: InstanceId },
+    /// A subscribed client's cache now shows this view.
+    Adopted { view: Arc<View> },
+    /// A gauge has a new value.
+    Gauge { gauge: Gauge, value: i64 },
+}
+
+impl Event {
+    /// The name in scenarios and reports.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Event::Registered { .. } => "registered",
+            Event::Renewed { .. } => "renewed",
+            Event::Changed { .. } => "changed",
+            Event::Deregistered { .. } => "deregistered",
+            Event::Evicted { .. } => "evicted",
+            Event::EvictionPass { .. } => "eviction-pass",
+            Event::Announced { .. } => "announced",
+            Event::Joined { .. } => "joined",
+            Event::Adopted { .. } => "adopted",
+            Event::Gauge { .. } => "gauge",
+        }
+    }
+}
