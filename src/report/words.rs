@@ -52,9 +52,9 @@ fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
-/// `1 pair`, `3 pairs`: a count with its noun.
-pub fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+/// `1 entry`, `3 entries`: a count with its noun.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them.
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(names(&["a", "b"]), "a and b");
         assert_eq!(names(&["a", "b", "c"]), "a, b and c");
         assert_eq!(names(&["a", "b", "c", "d"]), "a, b and 2 more");
-        assert_eq!(count(1, "pair"), "1 pair");
-        assert_eq!(count(0, "pair"), "0 pairs");
+        assert_eq!(count(1, "entry", "entries"), "1 entry");
+        assert_eq!(count(0, "entry", "entries"), "0 entries");
     }
 }

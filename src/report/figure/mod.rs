@@ -100,6 +100,7 @@ pub struct Series {
 /// A quantity that changes at instants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
+    /// What it is called at its end; may be empty.
     pub label: String,
     pub ink: Ink,
     pub stroke: Stroke,
@@ -154,4 +155,4 @@ impl Sheet {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -139,6 +139,7 @@ fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
     let ends: Vec<(i32, &Line)> = series
         .lines
         .iter()
+        .filter(|line| !line.label.is_empty())
         .filter_map(|line| Some((scale.y(line.points.iter().rev().find_map(|&(_, value)| value)?), line)))
         .collect();
     draw_ends(scene, &ends, area);
@@ -179,6 +180,7 @@ fn draw_shades(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
     let wanted: Vec<Naming> = series
         .shades
         .iter()
+        .filter(|shade| !shade.label.is_empty())
         .map(|shade| Naming {
             left: frame.x(shade.span.start),
             right: frame.x(shade.span.end),

@@ -97,7 +97,7 @@ fn ensemble(values: Vec<Nanos>, never: usize) -> Sheet {
 }
 
 /// No two texts overlap, and all stand inside of the sheet.
-fn assert_labels_apart(sheet: &Sheet) {
+pub fn assert_labels_apart(sheet: &Sheet) {
     let scene = layout::lay_out(sheet);
     let texts: Vec<_> = scene.texts().map(|text| (text.bounds(), &text.content)).collect();
     for (index, (bounds, content)) in texts.iter().enumerate() {
@@ -144,7 +144,7 @@ fn png_is_rendered_at_twice_the_size() {
 }
 
 /// Tags close in the order in which they opened, and nothing unescaped is left over.
-fn assert_well_formed(svg: &str) {
+pub fn assert_well_formed(svg: &str) {
     let mut open: Vec<&str> = Vec::new();
     for piece in svg.split('<').skip(1) {
         let (tag, text) =
