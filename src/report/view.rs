@@ -81,6 +81,7 @@ impl RunView {
             (Some(at), None) => {
                 format!("{} {} into the run", self.subject(), words::duration(at - self.span.start))
             }
+            (None, _) if self.pairs_at_end() == 0 => "Never converged within the run".to_owned(),
             (None, last) => {
                 let since = last.as_ref().map(|last| (self.span.end.saturating_sub(last.at), &last.what));
                 let since = since.map(|(time, what)| format!(", {} after {what}", words::duration(time)));
@@ -109,6 +110,7 @@ impl RunView {
         };
         match &self.caches {
             Some(caches) if caches.count == 1 => format!("{servers} and the client cache agree"),
+            Some(caches) if caches.count == 2 => format!("{servers} and both client caches agree"),
             Some(caches) => format!("{servers} and all {} client caches agree", caches.count),
             None => format!("{servers} agree"),
         }
@@ -123,7 +125,7 @@ impl RunView {
         let (who, itself) = match names.as_slice() {
             [one] => ((*one).to_owned(), "itself"),
             all if all.len() == self.servers.len() && all.len() > 2 => {
-                ("all of them".to_owned(), "themselves")
+                ("all servers".to_owned(), "themselves")
             }
             some => (words::names(some), "themselves"),
         };
@@ -299,7 +301,7 @@ mod tests {
     fn the_finding_says_who_when_and_what_was_kept() {
         assert_eq!(
             samples::split().finding(),
-            "Both servers and all 2 client caches agree again 18.3 s after the split healed; peer1 and peer2 protected \
+            "Both servers and both client caches agree again 18.3 s after the split healed; peer1 and peer2 protected \
              themselves for up to 100 s"
         );
         assert_eq!(samples::calm().finding(), "Both servers agree 40 s into the run");
@@ -308,10 +310,11 @@ mod tests {
             crowded.starts_with("Never converged: 24 entries still differ from the truth at the end, 4 min"),
             "{crowded}"
         );
-        assert!(crowded.ends_with("; all of them protected themselves for up to 70 s"), "{crowded}");
+        assert!(crowded.ends_with("; all servers protected themselves for up to 70 s"), "{crowded}");
         let mut alone = samples::calm();
         alone.servers.truncate(1);
         assert_eq!(alone.finding(), "peer1 agrees with the truth 40 s into the run");
+        assert_eq!(RunView::default().finding(), "Never converged within the run");
         let mut untouched = samples::split();
         untouched.converged_at = Some(5 * SECOND);
         assert!(

@@ -18,6 +18,8 @@ const TICK_ROOM: i32 = 30 * UNITS;
 const TICK_COLUMN: i32 = 64 * UNITS;
 /// Room at the top of a panel for the names of warm shades.
 const SHADE_LANE: i32 = LINE_HEIGHT;
+/// Between the highest value of a panel and what lies above.
+const HEADROOM: i32 = 7 * UNITS;
 /// How opaque a ribbon is.
 const RIBBON_OPACITY: f64 = 0.2;
 
@@ -117,15 +119,16 @@ fn grid(scene: &mut Scene, ticks: &[Tick<f64>], scale: &Scale, area: Rect) {
 }
 
 fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32], area: Rect) {
-    let lane = if series.shades.is_empty() { 0 } else { SHADE_LANE };
+    let lane = if series.shades.is_empty() { 0 } else { SHADE_LANE - HEADROOM / 2 };
     let values = series.lines.iter().flat_map(|line| line.points.iter().filter_map(|&(_, value)| value));
     let ribbon_values =
         series.ribbons.iter().flat_map(|ribbon| ribbon.points.iter().map(|&(_, _, high)| high));
     let high = values.chain(ribbon_values).filter(|value| value.is_finite()).fold(0.0, f64::max);
-    let steps = ((area.bottom - area.top - lane) / TICK_ROOM).clamp(1, 5).unsigned_abs();
+    let top = area.top + lane + HEADROOM;
+    let steps = ((area.bottom - top) / TICK_ROOM).clamp(1, 5).unsigned_abs();
     let ticks = count_ticks(high, u64::from(steps));
     let high = ticks.last().map_or(1.0, |tick| tick.value);
-    let scale = Scale { top: area.top + lane, bottom: area.bottom, high };
+    let scale = Scale { top, bottom: area.bottom, high };
 
     draw_shades(scene, series, frame, rules, area);
     grid(scene, &ticks, &scale, area);

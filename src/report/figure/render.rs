@@ -43,8 +43,8 @@ pub fn png(scene: &Scene) -> Vec<u8> {
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_filter(png::Filter::Sub);
     encoder.set_compression(png::Compression::Balanced);
+    encoder.set_filter(png::Filter::NoFilter);
     let mut writer = encoder.write_header().expect("writing into memory cannot fail");
     writer.write_image_data(&pixels).expect("the buffer has the size of the picture");
     writer.finish().expect("writing into memory cannot fail");

@@ -1,4 +1,4 @@
-//! Lines that lie on each other: each shows in turn, so that none hides another.
+//! Lines that lie on each other: each colour shows in turn, so that none hides another.
 //!
 //! Separate because it looks at all lines of a panel at once. Only level pieces are striped; where lines rise or fall together
 //! the most important one covers the rest, and so it does on stretches shorter than a stripe.
@@ -43,17 +43,22 @@ fn level(y: i32, pieces: &[Piece], lines: &[(Paint, Vec<Vec<Point>>)]) -> Vec<(V
             here.push(piece);
         }
         here.sort_unstable_by_key(|&(_, _, index)| index);
-        here.dedup_by_key(|&mut (_, _, index)| index);
-        if here.len() < 2 || cut[1] - cut[0] < STRIPE {
+        let mut paints: Vec<Paint> = Vec::new();
+        for &(_, _, index) in &here {
+            if !paints.contains(&lines[index].0) {
+                paints.push(lines[index].0);
+            }
+        }
+        if paints.len() < 2 || cut[1] - cut[0] < STRIPE {
             continue;
         }
         let mut from = cut[0];
         while from < cut[1] {
             let slot = from.div_euclid(STRIPE);
             let to = ((slot + 1) * STRIPE).min(cut[1]);
-            let shown = slot.unsigned_abs() as usize % here.len();
+            let shown = slot.unsigned_abs() as usize % paints.len();
             if shown > 0 {
-                drawn.push((vec![(from, y), (to, y)], lines[here[shown].2].0));
+                drawn.push((vec![(from, y), (to, y)], paints[shown]));
             }
             from = to;
         }
@@ -77,6 +82,13 @@ mod tests {
         assert_eq!(drawn.len(), 2);
         assert!(drawn.iter().all(|(_, paint)| *paint == Ink::Series(1).paint()));
         assert_eq!(drawn[0].0, [(STRIPE, 50), (2 * STRIPE, 50)]);
+    }
+
+    #[test]
+    fn lines_of_one_colour_count_once() {
+        let path = [(0, 50), (4 * STRIPE, 50)];
+        let drawn = stripes(&[line(0, &path), line(90, &path), line(91, &path)]);
+        assert_eq!(drawn.iter().map(|(piece, _)| piece[0].0).collect::<Vec<_>>(), [STRIPE, 3 * STRIPE]);
     }
 
     #[test]
