@@ -5,9 +5,10 @@
 
 use super::figure::Span;
 use super::figure::axis::time_ticks;
-use super::summary::{CheckResult, Verdict};
+use super::summary::CheckResult;
 use super::view::{RunView, Track};
 use super::words::{self, Nanos};
+use crate::check::Verdict;
 
 /// How many lines a screen holds, unless violations need more.
 const LINES: usize = 24;
@@ -61,7 +62,7 @@ impl Timeline<'_> {
     }
 
     fn head(&self) -> Vec<String> {
-        let word = self.verdict.word().to_uppercase();
+        let word = self.verdict.name().to_uppercase();
         let origin = fit(&self.run.origin(), self.width() - word.len() - 2);
         let gap = self.width() - columns(&origin) - word.len();
         let mut lines = vec![format!("{origin}{:gap$}{}", "", self.paint(&word, shade(self.verdict)))];

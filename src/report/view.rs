@@ -75,7 +75,9 @@ impl RunView {
     pub fn finding(&self) -> String {
         let agreement = match (self.converged_at, &self.last_disturbance) {
             (Some(at), Some(last)) if at > last.at => {
-                format!("{} again {} after {}", self.subject(), words::duration(at - last.at), last.what)
+                let again = if self.bands.is_empty() && self.marks.is_empty() { "" } else { " again" };
+                let taken = words::duration(at - last.at);
+                format!("{}{again} {taken} after {}", self.subject(), last.what)
             }
             (Some(_), Some(last)) => format!("{} at once when {}", self.subject(), last.what),
             (Some(at), None) => {
