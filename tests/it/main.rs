@@ -1,1 +1,3 @@
 //! The one integration binary: every module is one family of tests.
+
+mod toys;

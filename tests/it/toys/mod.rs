@@ -1,0 +1,5 @@
+//! Two toy protocols that together use the whole seam, and what drives and records them.
+
+pub mod wire;
+pub mod register;
+pub mod log;
