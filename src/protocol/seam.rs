@@ -63,7 +63,7 @@ impl Wire for Never {
 /// Machines assert their own pre- and postconditions, in release too.
 pub trait Protocol: Clone + Debug {
     /// Settings of one process, validated before they get here.
-    type Config: Debug;
+    type Config: Clone + Debug;
     /// What is asked over a call.
     type Request: Wire;
     /// What answers it.
