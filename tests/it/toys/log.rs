@@ -194,11 +194,9 @@ impl ReplicatedLog {
 
     /// After every input: what follows from it.
     fn settle(&mut self, cx: &mut Cx<'_, ReplicatedLog>) {
-        let registered = |(index, instance), origin| Event::Registered {
-            instance,
-            status: Status::Up,
-            version: index as i64,
-            origin,
+        let registered = |(index, instance), origin| {
+            let version = i64::try_from(index).expect("an index is small");
+            Event::Registered { instance, status: Status::Up, version, origin }
         };
         let clean = self.dirty == [false; 2] && self.flushing == [false; 2];
         if self.config.primary.is_none() && !self.serving && clean {
@@ -209,9 +207,8 @@ impl ReplicatedLog {
         let next = self.log().next();
         let acknowledged = if self.config.acknowledge_before_flush { next } else { self.safe };
         if self.serving {
-            let safe =
-                self.peers.iter().fold(acknowledged, |safe, peer| safe.min(peer.acknowledged.unwrap_or(0)));
-            let answered = self.waiting.partition_point(|(index, ..)| *index < safe);
+            let safe = self.peers.iter().map(|peer| peer.acknowledged).fold(Some(acknowledged), Ord::min);
+            let answered = self.waiting.partition_point(|(index, ..)| Some(*index) < safe);
             for (index, ticket, instance) in self.waiting.drain(..answered) {
                 cx.emit(registered((index, instance), Origin::Client));
                 cx.done(ticket, Answer::Ok);

@@ -3,3 +3,5 @@
 pub mod wire;
 pub mod register;
 pub mod log;
+pub mod tape;
+pub mod realtime;
