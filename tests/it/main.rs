@@ -1,3 +1,5 @@
 //! The one integration binary: every module is one family of tests.
 
 mod toys;
+
+mod parity;

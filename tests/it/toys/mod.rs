@@ -4,4 +4,5 @@ pub mod wire;
 pub mod register;
 pub mod log;
 pub mod tape;
+pub mod files;
 pub mod realtime;

@@ -212,6 +212,10 @@ impl<P: Protocol> Taped<P> {
         let effects = std::mem::take(&mut self.effects);
         effects.iter().cloned().for_each(|effect| cx.effect(outward(effect)));
         let next_timeout = self.inner.next_timeout();
+        if matches!(input, Some(Input::Timeout)) {
+            let later = next_timeout.is_none_or(|next| next > cx.now());
+            assert!(later, "after a timeout the next deadline is later: {next_timeout:?} at {:?}", cx.now());
+        }
         let turn = Turn { now: cx.now(), wall: cx.wall(), input, effects, next_timeout };
         open(&self.shelf)[self.at].turns.push(turn);
     }
