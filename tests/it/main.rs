@@ -2,4 +2,5 @@
 
 mod toys;
 
+mod arrows;
 mod parity;
