@@ -95,6 +95,8 @@ struct Rig {
     next_id: u64,
     pending: Vec<(Instant, Call<Eureka>, Outcome)>,
     hanging: usize,
+    /// How far the wall clock has been stepped, ms.
+    stepped: i64,
     log: Vec<String>,
 }
 
@@ -108,6 +110,7 @@ impl Rig {
             next_id: 0,
             pending: Vec::new(),
             hanging: 0,
+            stepped: 0,
             log: Vec::new(),
         }
     }
@@ -138,7 +141,7 @@ impl Rig {
 
     fn with<T>(&mut self, step: impl FnOnce(&mut Option<Client>, &mut Cx<'_, Eureka>) -> T) -> T {
         let mut effects = Vec::new();
-        let wall = Wall::from_millis(START) + Duration::from_nanos(self.now.0);
+        let wall = Wall::from_millis(START + self.stepped) + Duration::from_nanos(self.now.0);
         let mut cx = Cx::new(NodeId(0), self.now, wall, &mut self.random, &mut self.next_id, &mut effects);
         let result = step(&mut self.client, &mut cx);
         for effect in effects {
@@ -678,6 +681,88 @@ fn registration_and_queries_have_pools_and_pins_of_their_own() {
     );
 }
 
+/// A client whose own zone has server 0 and whose other zone has server 1.
+fn with_a_second_zone(profile: Profile) -> ClientNode {
+    let mut node = node(profile);
+    let url = |zone: &str, n: u32| ServiceUrl { zone: zone.into(), host: "h".into(), address: Address(n) };
+    node.service_urls = [url("far", 1), url("Z", 0)].into();
+    node
+}
+
+#[test]
+fn a_dead_server_at_the_head_of_the_list_costs_each_transport_one_timeout() {
+    let node = with_a_second_zone(Profile::SpringCloud);
+    let mut rig = Rig::application(&node, |to, request| match to {
+        Address(0) => Some((5000, Err(CallError::ConnectTimeout))),
+        _ => Some((1, healthy(request))),
+    });
+    rig.run_to(40_000);
+    assert_eq!(
+        rig.taken(),
+        [
+            "0 fetch",
+            "5000 fetch",
+            "5001 adopted 1",
+            "5001 announced STARTING +5001",
+            "5001 announced UP +5001",
+            "5001 register UP",
+            "10001 register UP",
+            "10002 joined",
+            "35001 fetch-delta",
+            "35001 heartbeat",
+        ]
+    );
+}
+
+#[test]
+fn without_any_server_construction_ends_and_the_client_keeps_trying() {
+    let node = with_a_second_zone(Profile::SpringCloud);
+    let mut rig = Rig::application(&node, |_, _| Some((0, Err(CallError::Refused))));
+    rig.run_to(31_000);
+    assert!(rig.client().constructed());
+    let kinds: Vec<String> = rig.taken().into_iter().filter(|line| !line.contains("announced")).collect();
+    let mut expected = vec!["0 fetch", "0 fetch", "0 register UP", "0 register UP"];
+    let at_30_s = ["30000 fetch", "30000 heartbeat", "30000 register UP"];
+    expected.extend(at_30_s.into_iter().chain(at_30_s));
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn the_server_list_is_resolved_again_five_minutes_after_its_first_use() {
+    let mut moved = node(Profile::SpringCloud);
+    settings(&mut moved).register_with_eureka = false;
+    let mut rig = Rig::application(&moved, |to, request| match to {
+        Address(0) => Some((0, ok(500))),
+        _ => Some((0, healthy(request))),
+    });
+    let url = ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(1) };
+    moved.service_urls = [url].into();
+    rig.input(Input::Reconfigure(Arc::new(Config::Client(moved))));
+    rig.run_to(299_999);
+    assert!(rig.taken().iter().all(|line| line.ends_with("fetch")), "the old server still");
+    rig.run_to(301_000);
+    assert_eq!(
+        rig.taken(),
+        ["300000 fetch", "300000 adopted 1"],
+        "resolved before the refresh at that instant"
+    );
+}
+
+#[test]
+fn a_wall_clock_stepped_back_makes_older_versions_but_stops_no_task() {
+    let mut node = node(Profile::SpringCloud);
+    settings(&mut node).fetch_registry = false;
+    let mut rig = Rig::application(&node, |_, request| Some((0, healthy(request))));
+    rig.run_to(1000);
+    rig.taken();
+    rig.stepped = -3_600_000;
+    rig.ask(Operation::SetStatus { instance: OWN, status: Status::Down });
+    rig.run_to(35_000);
+    let expected =
+        ["1000 announced DOWN +-3599000", "1000 Ok", "1000 register DOWN", "1000 joined", "30000 heartbeat"];
+    assert_eq!(rig.taken(), expected);
+}
+
 // Shutdown.
 
 #[test]
@@ -811,8 +896,8 @@ fn inside_a_server_stopping_ends_the_client_and_not_the_process() {
 
 #[test]
 fn a_client_is_small() {
-    assert!(size_of::<Client>() <= 336, "{} bytes", size_of::<Client>());
-    assert!(size_of::<Run>() <= 64, "{} bytes", size_of::<Run>());
+    assert!(size_of::<Client>() <= 272, "{} bytes", size_of::<Client>());
+    assert!(size_of::<Run>() <= 48, "{} bytes", size_of::<Run>());
 }
 
 /// One thing that happens to a client; delays are in ms.
@@ -820,6 +905,8 @@ fn a_client_is_small() {
 enum Happening {
     Pass(u64),
     SetStatus(Status),
+    Servers(u32),
+    LookUp,
     Spurious,
     Stop,
 }
@@ -828,6 +915,8 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         8 => (0..200_000u64).prop_map(Happening::Pass),
         3 => proptest::sample::select(Status::ALL.to_vec()).prop_map(Happening::SetStatus),
+        1 => (0..5u32).prop_map(Happening::Servers),
+        1 => Just(Happening::LookUp),
         1 => Just(Happening::Spurious),
         1 => Just(Happening::Stop),
     ]
@@ -865,7 +954,7 @@ proptest! {
     ) {
         let profile = if netflix { Profile::Netflix } else { Profile::SpringCloud };
         let mut node = node(profile);
-        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n) };
+        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n % 3) };
         node.service_urls = (0..servers).map(url).collect();
         let mut next = 0;
         let answers = move |_: Address, request: &Request| {
@@ -884,6 +973,11 @@ proptest! {
                 Happening::SetStatus(status) => {
                     rig.with(|client, cx| client.as_mut().expect("started").set_status(status, cx));
                 }
+                Happening::Servers(count) => {
+                    node.service_urls = (0..count).map(url).collect();
+                    rig.input(Input::Reconfigure(Arc::new(Config::Client(node.clone()))));
+                }
+                Happening::LookUp => rig.ask(Operation::LookUp { service: APP }),
                 Happening::Spurious => rig.input(Input::Timeout),
                 Happening::Stop => rig.input(Input::Stop),
             }
