@@ -105,6 +105,19 @@ fn a_delete_that_nobody_answers_is_tried_along_the_list_and_given_up() {
 }
 
 #[test]
+fn nothing_new_begins_while_the_delete_is_under_way() {
+    let mut rig = Rig::application(&node(Profile::Netflix), |_, request| match request.kind() {
+        "cancel" => Some((60_000, ok(200))),
+        _ => Some((0, healthy(request))),
+    });
+    rig.run_to(5000);
+    rig.taken();
+    rig.input(Input::Stop);
+    rig.run_to(120_000);
+    assert_eq!(rig.taken(), ["8000 announced DOWN +8000", "8000 cancel", "68000 exit 0"]);
+}
+
+#[test]
 fn inside_a_server_stopping_ends_the_client_and_not_the_process() {
     let mut rig = Rig::embedded(&node(Profile::SpringCloud), |_, request| match request.kind() {
         "heartbeat" => Some((9000, ok(404))),

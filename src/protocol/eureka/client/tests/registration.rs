@@ -101,6 +101,25 @@ fn a_registration_that_fails_is_sent_again_and_one_that_is_refused_politely_is_n
 }
 
 #[test]
+fn the_heartbeat_takes_only_204_for_a_registration() {
+    let mut node = node(Profile::Netflix);
+    settings(&mut node).fetch_registry = false;
+    let mut rig = Rig::application(&node, |_, request| match request.kind() {
+        "heartbeat" => Some((0, ok(404))),
+        _ => Some((0, ok(200))),
+    });
+    rig.run_to(45_000);
+    let expected = [
+        "0 announced UP +0",
+        "30000 heartbeat",
+        "30000 announced UP +30000",
+        "30000 register UP",
+        "40000 register UP",
+    ];
+    assert_eq!(rig.taken(), expected, "still dirty, so the replicator sends it too");
+}
+
+#[test]
 fn heartbeat_outcomes() {
     let check = |outcome: Outcome, expected: &[&str]| {
         let mut node = node(Profile::SpringCloud);
