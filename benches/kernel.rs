@@ -8,12 +8,10 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use regsim::plan::World;
 use regsim::plan::world::{
-    AddressEntry, Behind, ClockError, DiskSpeed, Host, HostId, Latency, Paths, PoolPolicy, Process, Quality, RegionId,
-    Role, ServiceModel, Zone, ZoneId,
+    AddressEntry, Behind, ClockError, DiskSpeed, Host, HostId, Latency, Paths, PoolPolicy, Process, Quality,
+    RegionId, Role, ServiceModel, Zone, ZoneId,
 };
-use regsim::protocol::{
-    Address, Cx, Disk, Input, Instant, Never, NodeId, PoolId, Protocol, SimTime, Wire,
-};
+use regsim::protocol::{Address, Cx, Disk, Input, Instant, Never, NodeId, PoolId, Protocol, SimTime, Wire};
 use regsim::sim::Simulation;
 
 /// A request or a response of the size that a heartbeat has in memory.
@@ -61,7 +59,8 @@ impl Protocol for Machine {
         self.beats += 1;
         match input {
             Input::Timeout => {
-                let Some(server) = self.settings.server.filter(|_| self.next.is_some_and(|next| next <= cx.now()))
+                let Some(server) =
+                    self.settings.server.filter(|_| self.next.is_some_and(|next| next <= cx.now()))
                 else {
                     return;
                 };
@@ -108,13 +107,19 @@ fn simulation(clients: u32, every_ms: u64, service: Duration) -> Simulation<Mach
         host: HostId(n),
         role: if n < 3 { Role::Server } else { Role::Client },
         start: SimTime::ZERO,
-        service: ServiceModel { workers: Some(200), accept_queue: 100, base: service, per_item: Duration::ZERO },
+        service: ServiceModel {
+            workers: Some(200),
+            accept_queue: 100,
+            base: service,
+            per_item: Duration::ZERO,
+        },
         pools: vec![PoolPolicy { idle: Duration::from_secs(45), max_per_address: 50 }],
         instance: None,
         subscribes: false,
         address: Address(n),
     };
-    let address = |n: u32| AddressEntry { name: format!("host-{n}:80"), behind: Behind::Processes(vec![NodeId(n)]) };
+    let address =
+        |n: u32| AddressEntry { name: format!("host-{n}:80"), behind: Behind::Processes(vec![NodeId(n)]) };
     let world = World {
         regions: vec!["region".into()],
         zones: vec![Zone { name: "zone".into(), region: RegionId(0) }],
