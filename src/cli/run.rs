@@ -179,7 +179,8 @@ fn record(job: &Job<'_>, folder: &Path) -> std::io::Result<Outcome> {
     let world = &job.plan.world;
     let nodes: Vec<String> = world.processes.iter().map(|process| process.name.clone()).collect();
     let steps: Vec<String> = world.steps.iter().map(|step| step.name.clone()).collect();
-    let names = Names { nodes: &nodes, instances: &world.instances, services: &world.services, steps: &steps };
+    let names =
+        Names { nodes: &nodes, instances: &world.instances, services: &world.services, steps: &steps };
     let mut recorder = Recorder::new(names, std::io::BufWriter::new(file));
     let outcome = run::run(job.plan, job.seed, &mut recorder);
     recorder.finish()?;
