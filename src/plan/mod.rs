@@ -3,6 +3,8 @@
 //! [`world`] is what a driver needs and knows no protocol; [`expectation`] is what the run is judged by.
 
 pub mod expectation;
+pub mod resolve;
+mod show;
 pub mod world;
 
 use std::sync::Arc;

@@ -71,7 +71,7 @@ impl<R> Disk<R> {
                 let log = self.log_mut(file);
                 let gone = index.clamp(log.first, log.next()) - log.first;
                 log.records.drain(..usize::try_from(gone).expect("a log fits in memory"));
-                log.first += gone;
+                log.first = log.first.max(index);
             }
             Write::Replace(record) => {
                 let at = self.cells.partition_point(|(id, _)| *id < file);
@@ -99,7 +99,8 @@ pub enum Write<R> {
     Append(R),
     /// Remove the records from this absolute index on.
     TruncateFrom(u64),
-    /// Remove the records before this absolute index.
+    /// Remove the records before this absolute index. Past the end of the log it leaves an empty log that begins there, as
+    /// after the installation of a snapshot.
     DropBefore(u64),
     /// Replace a cell whole.
     Replace(R),
@@ -121,7 +122,10 @@ mod tests {
         let log = disk.log(file).expect("written");
         assert_eq!((log.first, log.next(), log.records.as_slice()), (2, 4, [2, 3].as_slice()));
         disk.apply(file, Write::DropBefore(99));
-        assert_eq!(disk.log(file).expect("written").next(), 4);
+        let log = disk.log(file).expect("written");
+        assert_eq!((log.first, log.next()), (99, 99));
+        disk.apply(file, Write::DropBefore(7));
+        assert_eq!(disk.log(file).expect("written").first, 99);
     }
 
     #[test]

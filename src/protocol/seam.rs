@@ -63,7 +63,7 @@ impl Wire for Never {
 /// Machines assert their own pre- and postconditions, in release too.
 pub trait Protocol: Clone + Debug {
     /// Settings of one process, validated before they get here.
-    type Config: Debug;
+    type Config: Clone + Debug;
     /// What is asked over a call.
     type Request: Wire;
     /// What answers it.
@@ -243,6 +243,17 @@ impl<'a, P: Protocol> Cx<'a, P> {
     ) -> Cx<'a, P> {
         assert!(effects.is_empty(), "effects of an earlier input were not carried out: {}", effects.len());
         Cx { node, now, wall, random, next_id, effects }
+    }
+
+    /// For a machine around another: a context for the inner one, with the same clocks, generator and ids. What the inner one
+    /// wants goes to `effects`, and is passed on with [`effect`](Cx::effect).
+    pub fn within<'b, Q: Protocol>(&'b mut self, effects: &'b mut Vec<Effect<Q>>) -> Cx<'b, Q> {
+        Cx::new(self.node, self.now, self.wall, self.random, self.next_id, effects)
+    }
+
+    /// Passes on an effect of an inner machine.
+    pub fn effect(&mut self, effect: Effect<P>) {
+        self.effects.push(effect);
     }
 
     /// Which process this is.

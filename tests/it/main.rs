@@ -1,1 +1,6 @@
 //! The one integration binary: every module is one family of tests.
+
+mod toys;
+
+mod arrows;
+mod parity;

@@ -1,0 +1,728 @@
+//! Calls: HTTP exchanges over kept connections.
+//!
+//! One [`Exchange`] carries a call through its stages; at any moment at most one entry of the event queue moves it on, and its
+//! timeout waits in a lane. The caller's side and the server's side end independently: a request whose caller has given up
+//! stays on the wire and in the server's queue, and is executed.
+//!
+//! ```text
+//! Waiting ─► Connecting ─► Connected ─► Request ─► Queued ─► Working ─► Executing ─► Answer ─► outcome
+//!             │    └─────► Refused        ▲  │                                         ▲
+//!             └► Unreachable              │  └► Silent, or a reset ────────────────────┘
+//!                                         └ a kept connection starts here
+//! ```
+//!
+//! Left out: what a dying process tells idle connections (their callers find out on the next use, by a reset), and the
+//! acknowledgements of TCP (a one-way cut hurts only the direction that it cuts).
+
+use crate::plan::world::{Behind, HostId};
+use crate::protocol::{
+    Address, Call, CallError, CallId, Input, NodeId, PoolId, Protocol, RequestId, SimTime, Wire,
+};
+
+use super::lanes::Timeout;
+use super::messages::Fate;
+use super::network::{Draws, GIVE_UP_NS, HostSet, Purpose, connect_retry_ns, retransmit_ns};
+use super::slab::Slab;
+use super::{Due, Simulation};
+
+/// Bytes of a message without a body: headers.
+const BARE: u32 = 200;
+
+/// A call on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange<P: Protocol> {
+    stage: Stage,
+    /// The queue entry that moves it on; any other is stale.
+    due: u64,
+    /// The timeout that counts; any other is stale.
+    timeout: u64,
+    caller: NodeId,
+    /// Whether the caller still waits for the outcome.
+    caller_waits: bool,
+    id: CallId,
+    tag: P::Tag,
+    to: Address,
+    pool: PoolId,
+    /// The peer entry of the caller.
+    peer: u32,
+    counter: u32,
+    connect_timeout_ns: u64,
+    read_timeout_ns: u64,
+    /// Whom the connection leads to, and the life of that process that accepted it.
+    target: Target,
+    life: u32,
+    /// When the present message was sent first and last, and how often it was sent again.
+    first_sent: SimTime,
+    sent: SimTime,
+    attempt: u32,
+    /// When the first byte of the answer arrives.
+    first_byte: SimTime,
+    body: Body<P>,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// All connections of the pool are busy.
+    Waiting,
+    /// The connection attempt travels to the host.
+    Connecting,
+    /// Its acceptance travels back.
+    Connected,
+    /// Its refusal travels back.
+    Refused,
+    /// Nobody will answer the connection attempt.
+    Unreachable,
+    /// The request travels.
+    Request,
+    /// It waits for a worker.
+    Queued,
+    /// A worker works on it.
+    Working,
+    /// The machine has it.
+    Executing,
+    /// The answer, or a reset, travels back.
+    Answer,
+    /// Nobody will answer the request.
+    Silent,
+}
+
+/// What an address came to when it was looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Process(NodeId, HostId),
+    Host(HostId),
+    Silence,
+}
+
+#[derive(Clone, Debug)]
+enum Body<P: Protocol> {
+    Request(P::Request),
+    Answer(Result<P::Response, CallError>),
+    /// The machine has it, or nobody wants it.
+    Gone,
+}
+
+/// A connection that waits for its next call.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    server: NodeId,
+    /// The life of the server that accepted it.
+    life: u32,
+    idle_since: SimTime,
+    /// The connection that became idle before it.
+    next: Option<u32>,
+}
+
+impl<P: Protocol> Exchange<P> {
+    fn host(&self) -> HostId {
+        match self.target {
+            Target::Process(_, host) | Target::Host(host) => host,
+            Target::Silence => unreachable!("nothing is sent into nowhere"),
+        }
+    }
+
+    /// The size of what travels now.
+    fn bytes(&self) -> u32 {
+        match (self.stage, &self.body) {
+            (Stage::Request, Body::Request(request)) => request.bytes(),
+            (Stage::Answer, Body::Answer(Ok(response))) => response.bytes(),
+            _ => BARE,
+        }
+    }
+
+    fn fall_silent(&mut self) {
+        self.stage = Stage::Silent;
+        self.due = 0;
+        self.body = Body::Gone;
+    }
+}
+
+impl<P: Protocol> Simulation<P> {
+    /// A machine makes a call.
+    pub(super) fn begin_call(&mut self, caller: NodeId, call: Call<P>) {
+        let Call { id, to, pool, request, connect_timeout, read_timeout, tag } = call;
+        let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let node = &mut self.nodes[caller.index()];
+        let most = node.pools.get(pool.index()).expect("a call names a pool of its process").max_per_address;
+        let peer = node.peer(to, pool);
+        let entry = &mut node.peers[peer as usize];
+        entry.counter += 1;
+        let index = self.calls.insert(Exchange {
+            stage: Stage::Waiting,
+            due: 0,
+            timeout: 0,
+            caller,
+            caller_waits: true,
+            id,
+            tag,
+            to,
+            pool,
+            peer,
+            counter: entry.counter,
+            connect_timeout_ns: nanos(connect_timeout),
+            read_timeout_ns: nanos(read_timeout),
+            target: Target::Silence,
+            life: 0,
+            first_sent: self.now,
+            sent: self.now,
+            attempt: 0,
+            first_byte: SimTime::MAX,
+            body: Body::Request(request),
+        });
+        node.calls.push((id, index));
+        if let Some((target, life)) = self.take_idle(caller, peer) {
+            let call = &mut self.calls[index];
+            (call.target, call.life) = (target, life);
+            self.send_request(index);
+            return;
+        }
+        // The connect timeout covers the wait for a connection, too.
+        self.arm_timeout(index, self.calls[index].connect_timeout_ns);
+        let entry = &mut self.nodes[caller.index()].peers[peer as usize];
+        if entry.open < most.max(1) {
+            entry.open += 1;
+            self.connect(index);
+        } else {
+            entry.waiting.push_back(index);
+        }
+    }
+
+    /// A machine gives up on a call: no outcome follows.
+    pub(super) fn abandon(&mut self, caller: NodeId, id: CallId) {
+        let node = &mut self.nodes[caller.index()];
+        match node.calls.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(at) => {
+                let (_, index) = node.calls.remove(at);
+                self.drop_connection(index);
+                self.let_go(index);
+            }
+            // It has ended; the outcome may still wait in the inbox of a process that stood still.
+            Err(_) => {
+                if let Some(inbox) = &mut node.inbox {
+                    inbox.retain(|input| !matches!(input, Input::Outcome { call, .. } if *call == id));
+                }
+            }
+        }
+    }
+
+    /// A machine answers a request.
+    pub(super) fn respond(&mut self, server: NodeId, id: RequestId, response: P::Response) {
+        let index = self.calls.find(id.0).filter(|index| {
+            let call = &self.calls[*index];
+            call.stage == Stage::Executing && matches!(call.target, Target::Process(node, _) if node == server)
+        });
+        let index = index.unwrap_or_else(|| panic!("a request is answered once, by whom it was asked: {id:?}"));
+        self.release_worker(server);
+        if self.calls[index].caller_waits {
+            self.send_answer(index, Ok(response));
+        } else {
+            self.calls.remove(index);
+        }
+    }
+
+    /// The queue entry of a call has come.
+    pub(super) fn on_call(&mut self, index: u32, sequence: u64) {
+        let Some(call) = self.calls.get(index).filter(|call| call.due == sequence) else { return };
+        let receiver = match (call.stage, call.target) {
+            (Stage::Request | Stage::Working, Target::Process(server, _)) => server,
+            _ => call.caller,
+        };
+        self.settle(receiver);
+        // A timeout of the machine that was due may have ended the call.
+        let Some(call) = self.calls.get(index).filter(|call| call.due == sequence) else { return };
+        match call.stage {
+            Stage::Connecting => self.on_connecting(index),
+            Stage::Connected => self.on_connected(index),
+            Stage::Refused => self.on_refused(index),
+            Stage::Request => self.on_request(index),
+            Stage::Working => self.execute(index),
+            Stage::Answer => self.on_answer(index),
+            Stage::Waiting | Stage::Unreachable | Stage::Queued | Stage::Executing | Stage::Silent => {
+                unreachable!("nothing moves a call on while it is {:?}", call.stage)
+            }
+        }
+    }
+
+    /// The queue entry of a lane of timeouts has come.
+    pub(super) fn on_lane(&mut self, lane: u32, sequence: u64) {
+        let calls = &self.calls;
+        let due = self.lanes.fire(&mut self.queue, lane, sequence, |timeout| counts(calls, timeout));
+        if let Some(Timeout { call, sequence, .. }) = due {
+            self.on_timeout(call, sequence);
+        }
+    }
+
+    /// The timeout of a call has come.
+    pub(super) fn on_timeout(&mut self, index: u32, sequence: u64) {
+        let Some(call) = self.calls.get(index).filter(|call| call.timeout == sequence) else { return };
+        self.settle(call.caller);
+        let Some(call) = self.calls.get(index).filter(|call| call.timeout == sequence) else { return };
+        match call.stage {
+            Stage::Waiting | Stage::Connecting | Stage::Connected | Stage::Refused | Stage::Unreachable => {
+                self.finish(index, Err(CallError::ConnectTimeout));
+            }
+            // Bytes of the answer are coming in: the timeout runs from the last of them.
+            Stage::Answer if call.first_byte <= self.now => {
+                let again = SimTime(self.now.0.saturating_add(call.read_timeout_ns));
+                self.calls[index].timeout = self.queue.push(again, Due::Timeout(index));
+            }
+            Stage::Request | Stage::Queued | Stage::Working | Stage::Executing | Stage::Answer | Stage::Silent => {
+                self.finish(index, Err(CallError::ReadTimeout));
+            }
+        }
+    }
+
+    /// A process is gone. Those whom it served get a reset, or, without power, silence.
+    pub(super) fn end_calls(&mut self, node: NodeId, power_lost: bool) {
+        let gone = &mut self.nodes[node.index()];
+        gone.service.busy = 0;
+        gone.service.waiting.clear();
+        let own: Vec<_> = gone.calls.drain(..).collect();
+        for (_, index) in own {
+            self.let_go(index);
+        }
+        let Simulation { nodes, connections, .. } = self;
+        for peer in &mut nodes[node.index()].peers {
+            peer.open = 0;
+            peer.waiting.clear();
+            drop_idle(connections, &mut peer.idle);
+        }
+        for index in self.calls.indices() {
+            let call = &self.calls[index];
+            let unsent = call.stage == Stage::Request && call.sent > self.now;
+            if power_lost && unsent && call.caller == node {
+                self.calls.remove(index);
+                continue;
+            }
+            let here = matches!(call.target, Target::Process(server, _) if server == node);
+            if !here || !matches!(call.stage, Stage::Queued | Stage::Working | Stage::Executing) {
+                continue;
+            }
+            match (call.caller_waits, power_lost) {
+                (true, false) => self.send_answer(index, Err(CallError::Reset)),
+                (true, true) => self.calls[index].fall_silent(),
+                (false, _) => drop(self.calls.remove(index)),
+            }
+        }
+    }
+
+    /// Every connection between hosts of the two sets is reset, as a middlebox that lost its state would do.
+    pub(super) fn reset_calls(&mut self, from: &HostSet, to: &HostSet) {
+        let between = |a: HostId, b: HostId| {
+            (from.contains(a) && to.contains(b)) || (from.contains(b) && to.contains(a))
+        };
+        let Simulation { nodes, connections, .. } = self;
+        let hosts: Vec<HostId> = nodes.iter().map(|node| node.host).collect();
+        for node in nodes {
+            for peer in &mut node.peers {
+                let mut rest = peer.idle.take();
+                while let Some(first) = rest {
+                    let connection = &mut connections[first];
+                    rest = connection.next;
+                    if between(node.host, hosts[connection.server.index()]) {
+                        connections.remove(first);
+                        peer.open -= 1;
+                    } else {
+                        connection.next = peer.idle.replace(first);
+                    }
+                }
+            }
+        }
+        for index in self.calls.indices() {
+            let Some(call) = self.calls.get(index).filter(|call| call.caller_waits) else { continue };
+            let established = match call.stage {
+                Stage::Waiting | Stage::Connecting | Stage::Connected | Stage::Refused | Stage::Unreachable => {
+                    false
+                }
+                Stage::Request
+                | Stage::Queued
+                | Stage::Working
+                | Stage::Executing
+                | Stage::Answer
+                | Stage::Silent => true,
+            };
+            if established && between(hosts[call.caller.index()], call.host()) {
+                let half = call.stage == Stage::Answer && call.first_byte <= self.now;
+                self.finish(index, Err(if half { CallError::Broken } else { CallError::Reset }));
+            }
+        }
+    }
+
+    fn connect(&mut self, index: u32) {
+        let to = self.calls[index].to;
+        let target = self.resolve(to);
+        let call = &mut self.calls[index];
+        call.target = target;
+        call.first_sent = self.now;
+        call.sent = self.now;
+        call.attempt = 0;
+        match target {
+            Target::Silence => call.stage = Stage::Unreachable,
+            Target::Process(..) | Target::Host(_) => {
+                call.stage = Stage::Connecting;
+                self.travel_forth(index, Purpose::Connect, 0);
+            }
+        }
+    }
+
+    /// A connection attempt reaches its host.
+    fn on_connecting(&mut self, index: u32) {
+        let call = &self.calls[index];
+        let (source, host) = (self.nodes[call.caller.index()].host, call.host());
+        let (running, full, life) = match call.target {
+            Target::Process(server, _) => {
+                let node = &self.nodes[server.index()];
+                (node.running(), node.service.full(), node.life)
+            }
+            Target::Host(_) | Target::Silence => (false, false, 0),
+        };
+        let silence = self.network.blocked(source, host, call.sent) || !self.hosts[host.index()].on;
+        if silence || running && full {
+            self.connect_again(index);
+            return;
+        }
+        let call = &mut self.calls[index];
+        call.stage = if running { Stage::Connected } else { Stage::Refused };
+        call.life = life;
+        call.sent = self.now;
+        self.travel_back(index, Purpose::Connected, 0);
+    }
+
+    /// The acceptance of a connection reaches the caller.
+    fn on_connected(&mut self, index: u32) {
+        if self.cut_on_way_back(index) {
+            self.connect_again(index);
+        } else {
+            self.send_request(index);
+        }
+    }
+
+    /// The refusal of a connection reaches the caller.
+    fn on_refused(&mut self, index: u32) {
+        if self.cut_on_way_back(index) {
+            self.connect_again(index);
+        } else {
+            self.finish(index, Err(CallError::Refused));
+        }
+    }
+
+    /// Nothing came of a connection attempt: TCP tries again after 1 s, 2 s, 4 s, ...
+    fn connect_again(&mut self, index: u32) {
+        let call = &mut self.calls[index];
+        let waited: u64 = (0..=call.attempt).map(connect_retry_ns).sum();
+        call.attempt += 1;
+        if waited >= call.connect_timeout_ns {
+            call.stage = Stage::Unreachable;
+            return;
+        }
+        call.stage = Stage::Connecting;
+        call.sent = SimTime(call.first_sent.0 + waited).max(self.now);
+        self.travel_forth(index, Purpose::Connect, 0);
+    }
+
+    fn send_request(&mut self, index: u32) {
+        let read_timeout_ns = self.calls[index].read_timeout_ns;
+        self.arm_timeout(index, read_timeout_ns);
+        let call = &mut self.calls[index];
+        (call.stage, call.sent, call.first_sent, call.attempt) = (Stage::Request, self.now, self.now, 0);
+        let (Body::Request(request), Target::Process(server, _)) = (&call.body, call.target) else {
+            unreachable!("a request is sent once, to a process")
+        };
+        match self.messages.fate(request, call.caller, server) {
+            Fate::Pass => self.travel_forth(index, Purpose::Request, 0),
+            Fate::Delay(by_ns) => self.travel_forth(index, Purpose::Request, by_ns),
+            Fate::Drop => call.fall_silent(),
+            Fate::Twice => {
+                let mut copy = call.clone();
+                copy.caller_waits = false;
+                copy.timeout = 0;
+                let copy = self.calls.insert(copy);
+                self.travel_forth(index, Purpose::Request, 0);
+                self.travel_forth(copy, Purpose::Request, 0);
+            }
+            Fate::Fail(code) => {
+                let forth_ns = self.flight_forth(index, Purpose::Request);
+                let call = &mut self.calls[index];
+                call.stage = Stage::Answer;
+                call.body = Body::Answer(Err(CallError::Status { code, body: None }));
+                self.travel_back(index, Purpose::Answer, forth_ns);
+            }
+        }
+    }
+
+    /// A request reaches its host.
+    fn on_request(&mut self, index: u32) {
+        let call = &self.calls[index];
+        let Target::Process(server, host) = call.target else { unreachable!("requests go to processes") };
+        let source = self.nodes[call.caller.index()].host;
+        if self.network.blocked(source, host, call.sent) || !self.hosts[host.index()].on {
+            if self.hosts[source.index()].on {
+                self.send_again(index);
+            } else {
+                self.calls.remove(index);
+            }
+            return;
+        }
+        let caller_waits = call.caller_waits;
+        let node = &mut self.nodes[server.index()];
+        if !node.running() || node.life != call.life {
+            if caller_waits {
+                self.send_answer(index, Err(CallError::Reset));
+            } else {
+                self.calls.remove(index);
+            }
+        } else if node.service.idle() {
+            node.service.busy += 1;
+            match self.work_ns(index, server) {
+                0 => self.execute(index),
+                work_ns => self.work(index, work_ns),
+            }
+        } else if node.service.full() {
+            if caller_waits {
+                self.calls[index].fall_silent();
+            } else {
+                self.calls.remove(index);
+            }
+        } else {
+            node.service.waiting.push_back(index);
+            self.calls[index].stage = Stage::Queued;
+        }
+    }
+
+    fn work_ns(&self, index: u32, server: NodeId) -> u64 {
+        let Body::Request(request) = &self.calls[index].body else { unreachable!("it was not executed yet") };
+        self.nodes[server.index()].service.work_ns(request.items())
+    }
+
+    fn work(&mut self, index: u32, work_ns: u64) {
+        let done = SimTime(self.now.0.saturating_add(work_ns));
+        let call = &mut self.calls[index];
+        call.stage = Stage::Working;
+        call.due = self.queue.push(done, Due::Call(index));
+    }
+
+    /// The work is done: the machine takes the request and says what comes of it.
+    fn execute(&mut self, index: u32) {
+        let id = RequestId(self.calls.name(index));
+        let call = &mut self.calls[index];
+        call.stage = Stage::Executing;
+        call.due = 0;
+        let (Body::Request(request), Target::Process(server, _)) =
+            (std::mem::replace(&mut call.body, Body::Gone), call.target)
+        else {
+            unreachable!("a request is executed once, by a process")
+        };
+        let from = self.nodes[call.caller.index()].address;
+        self.deliver(server, Input::Request { id, from, request });
+    }
+
+    fn release_worker(&mut self, server: NodeId) {
+        let service = &mut self.nodes[server.index()].service;
+        match service.waiting.pop_front() {
+            None => service.busy -= 1,
+            Some(next) => {
+                let work_ns = self.work_ns(next, server);
+                self.work(next, work_ns);
+            }
+        }
+    }
+
+    fn send_answer(&mut self, index: u32, result: Result<P::Response, CallError>) {
+        let call = &mut self.calls[index];
+        (call.stage, call.sent, call.first_sent, call.attempt) = (Stage::Answer, self.now, self.now, 0);
+        let fate = match (&result, call.target) {
+            (Ok(response), Target::Process(server, _)) => self.messages.fate(response, server, call.caller),
+            _ => Fate::Pass,
+        };
+        call.body = Body::Answer(result);
+        match fate {
+            Fate::Drop => call.fall_silent(),
+            Fate::Delay(by_ns) => self.travel_back(index, Purpose::Answer, by_ns),
+            // An answer that comes twice is ignored, and a status replaces requests only.
+            Fate::Pass | Fate::Twice | Fate::Fail(_) => self.travel_back(index, Purpose::Answer, 0),
+        }
+    }
+
+    /// An answer, or a reset, reaches the caller.
+    fn on_answer(&mut self, index: u32) {
+        if self.cut_on_way_back(index) {
+            let host = self.calls[index].host();
+            if self.hosts[host.index()].on {
+                self.send_again(index);
+            } else {
+                self.calls[index].fall_silent();
+            }
+            return;
+        }
+        let Body::Answer(result) = std::mem::replace(&mut self.calls[index].body, Body::Gone) else {
+            unreachable!("an answer travels with its body")
+        };
+        self.finish(index, result);
+    }
+
+    /// A request or an answer got lost: TCP sends it again after 200 ms, 400 ms, 800 ms, ...
+    fn send_again(&mut self, index: u32) {
+        let call = &mut self.calls[index];
+        call.sent = SimTime(call.sent.0 + retransmit_ns(call.attempt)).max(self.now);
+        call.attempt += 1;
+        let given_up = call.sent.0 - call.first_sent.0 > GIVE_UP_NS;
+        match (call.stage == Stage::Request, given_up) {
+            (true, false) => self.travel_forth(index, Purpose::Request, 0),
+            (false, false) => self.travel_back(index, Purpose::Answer, 0),
+            (true, true) if call.caller_waits => self.finish(index, Err(CallError::Reset)),
+            (true, true) => drop(self.calls.remove(index)),
+            (false, true) => call.fall_silent(),
+        }
+    }
+
+    /// The call has come to an end for its caller.
+    fn finish(&mut self, index: u32, result: Result<P::Response, CallError>) {
+        let call = &self.calls[index];
+        let (caller, id, tag) = (call.caller, call.id, call.tag);
+        let calls = &mut self.nodes[caller.index()].calls;
+        let at = calls.binary_search_by_key(&id, |(id, _)| *id).expect("the caller waits for this call");
+        calls.remove(at);
+        match result {
+            Ok(_) | Err(CallError::Status { .. }) => self.keep_connection(index),
+            Err(_) => self.drop_connection(index),
+        }
+        self.let_go(index);
+        self.deliver(caller, Input::Outcome { call: id, tag, result });
+    }
+
+    /// The caller no longer waits. What the server has, or will have, it keeps.
+    fn let_go(&mut self, index: u32) {
+        let call = &mut self.calls[index];
+        call.caller_waits = false;
+        call.timeout = 0;
+        match call.stage {
+            Stage::Request | Stage::Queued | Stage::Working | Stage::Executing => {}
+            Stage::Waiting
+            | Stage::Connecting
+            | Stage::Connected
+            | Stage::Refused
+            | Stage::Unreachable
+            | Stage::Answer
+            | Stage::Silent => drop(self.calls.remove(index)),
+        }
+    }
+
+    /// A kept connection for this peer entry that has not been idle for too long, the one used last first.
+    fn take_idle(&mut self, caller: NodeId, peer: u32) -> Option<(Target, u32)> {
+        let node = &mut self.nodes[caller.index()];
+        let entry = &mut node.peers[peer as usize];
+        let first = entry.idle?;
+        let limit = node.pools[entry.pool.index()].idle;
+        if self.now.since(self.connections[first].idle_since) >= limit {
+            // The others have been idle for longer.
+            entry.open -= drop_idle(&mut self.connections, &mut entry.idle);
+            return None;
+        }
+        let Connection { server, life, next, .. } = self.connections.remove(first);
+        entry.idle = next;
+        Some((Target::Process(server, self.nodes[server.index()].host), life))
+    }
+
+    /// The connection of a call that has ended well goes to who waits for one, or becomes idle.
+    fn keep_connection(&mut self, index: u32) {
+        let call = &self.calls[index];
+        let (target, life) = (call.target, call.life);
+        let Target::Process(server, _) = target else { unreachable!("a process has answered") };
+        let entry = &mut self.nodes[call.caller.index()].peers[call.peer as usize];
+        if let Some(next) = entry.waiting.pop_front() {
+            let call = &mut self.calls[next];
+            (call.target, call.life) = (target, life);
+            self.send_request(next);
+            return;
+        }
+        let idle = Connection { server, life, idle_since: self.now, next: entry.idle };
+        entry.idle = Some(self.connections.insert(idle));
+    }
+
+    /// The connection of a call is no longer of use; who waits for one may make another.
+    fn drop_connection(&mut self, index: u32) {
+        let call = &self.calls[index];
+        let entry = &mut self.nodes[call.caller.index()].peers[call.peer as usize];
+        if call.stage == Stage::Waiting {
+            entry.waiting.retain(|waiting| *waiting != index);
+        } else if let Some(next) = entry.waiting.pop_front() {
+            self.connect(next);
+        } else {
+            entry.open -= 1;
+        }
+    }
+
+    /// What stands behind an address now.
+    pub(super) fn resolve(&mut self, address: Address) -> Target {
+        let entry = &mut self.addresses[address.index()];
+        match &entry.behind {
+            Behind::Processes(processes) if processes.is_empty() => Target::Silence,
+            Behind::Processes(processes) => {
+                let server = processes[entry.turn % processes.len()];
+                entry.turn = (entry.turn + 1) % processes.len();
+                Target::Process(server, self.nodes[server.index()].host)
+            }
+            Behind::Nothing(host) => Target::Host(*host),
+            Behind::NoHost | Behind::Multicast(_) => Target::Silence,
+        }
+    }
+
+    fn cut_on_way_back(&self, index: u32) -> bool {
+        let call = &self.calls[index];
+        self.network.blocked(call.host(), self.nodes[call.caller.index()].host, call.sent)
+    }
+
+    fn flight_forth(&self, index: u32, purpose: Purpose) -> u64 {
+        let call = &self.calls[index];
+        let source = self.nodes[call.caller.index()].host;
+        let (bytes, draws) = (call.bytes(), self.draws(call));
+        self.network.stream(source, call.host(), bytes, &draws, purpose, call.attempt).last_ns
+    }
+
+    fn travel_forth(&mut self, index: u32, purpose: Purpose, more_ns: u64) {
+        let flight_ns = self.flight_forth(index, purpose).saturating_add(more_ns);
+        let call = &mut self.calls[index];
+        call.due = self.queue.push(SimTime(call.sent.0.saturating_add(flight_ns)), Due::Call(index));
+    }
+
+    fn travel_back(&mut self, index: u32, purpose: Purpose, more_ns: u64) {
+        let call = &self.calls[index];
+        let target = self.nodes[call.caller.index()].host;
+        let (bytes, draws) = (call.bytes(), self.draws(call));
+        let flight = self.network.stream(call.host(), target, bytes, &draws, purpose, call.attempt);
+        let sent = call.sent.0.saturating_add(more_ns);
+        let call = &mut self.calls[index];
+        call.first_byte = SimTime(sent.saturating_add(flight.first_ns));
+        call.due = self.queue.push(SimTime(sent.saturating_add(flight.last_ns)), Due::Call(index));
+    }
+
+    fn draws(&self, call: &Exchange<P>) -> Draws {
+        let receiver = match call.target {
+            Target::Process(server, _) => self.nodes[server.index()].stable,
+            Target::Host(_) | Target::Silence => 0,
+        };
+        let key = self.nodes[call.caller.index()].key;
+        Draws { key, channel: u32::from(call.pool.0), receiver, counter: u64::from(call.counter) }
+    }
+
+    fn arm_timeout(&mut self, index: u32, length_ns: u64) {
+        let calls = &self.calls;
+        let sequence = self.lanes.arm(&mut self.queue, self.now, length_ns, index, |first| counts(calls, first));
+        self.calls[index].timeout = sequence;
+    }
+}
+
+fn counts<P: Protocol>(calls: &Slab<Exchange<P>>, timeout: &Timeout) -> bool {
+    calls.get(timeout.call).is_some_and(|call| call.timeout == timeout.sequence)
+}
+
+/// Closes a chain of idle connections and says how many they were.
+fn drop_idle(connections: &mut Slab<Connection>, idle: &mut Option<u32>) -> u32 {
+    let mut count = 0;
+    while let Some(first) = *idle {
+        *idle = connections.remove(first).next;
+        count += 1;
+    }
+    count
+}

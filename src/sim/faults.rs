@@ -1,0 +1,171 @@
+//! The schedule: each step's fault begins, and ends if it is one that lasts.
+//!
+//! Several faults of one kind on one target add up: pauses nest, slownesses multiply, drifts add. A fault that would undo what
+//! is not there (a crash of what is down) does nothing.
+
+use crate::history::{Record, What};
+use crate::plan::world::{Fault, HostId};
+use crate::protocol::{Answer, Input, NodeId, Operation, Protocol, Ticket};
+
+use super::network::HostSet;
+use super::node::Asker;
+use super::{Due, Simulation};
+
+impl<P: Protocol> Simulation<P> {
+    /// A step takes effect.
+    pub(super) fn begin_step(&mut self, step: u32) {
+        self.records.push(Record { at: self.now, what: What::Step { step, began: true } });
+        let steps = self.steps.clone();
+        let fault = &steps[step as usize].fault;
+        self.step_active[step as usize] = true;
+        match fault {
+            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => self.network.begin(step, fault),
+            Fault::Messages { .. } => self.messages.begin(step, fault),
+            Fault::Crash { processes } => processes.iter().for_each(|node| self.end(*node, None, false)),
+            Fault::PowerOff { hosts } => hosts.iter().for_each(|host| self.power_off(*host)),
+            Fault::Restart { processes, wipe_disk } => {
+                processes.iter().for_each(|node| self.restart(*node, *wipe_disk));
+            }
+            Fault::Stop { processes } => processes.iter().for_each(|node| self.stop(*node)),
+            Fault::Pause { processes } => processes.iter().for_each(|node| self.pause(*node)),
+            Fault::Slow { processes, .. } => processes.iter().for_each(|node| self.set_slowness(*node)),
+            Fault::Clock { hosts, change } => {
+                for host in hosts {
+                    let moved = self.hosts[host.index()].clock.begin(self.now, *change);
+                    self.convert_deadlines(*host, moved);
+                }
+            }
+            Fault::SlowDisk { hosts, .. } => hosts.iter().for_each(|host| self.set_disk_slowness(*host)),
+            Fault::FullDisk { hosts } => {
+                hosts.iter().for_each(|host| self.hosts[host.index()].disk_full += 1);
+            }
+            Fault::Reset { from, to } => {
+                let count = self.hosts.len();
+                let (from, to) = (HostSet::new(from, count), HostSet::new(to, count));
+                self.reset_calls(&from, &to);
+                self.reset_links(&from, &to);
+            }
+            Fault::Resolve { address, behind } => {
+                let entry = &mut self.addresses[address.index()];
+                (entry.behind, entry.turn) = (behind.clone(), 0);
+            }
+            Fault::Ask { process, operation } => self.ask_from_schedule(*process, operation.clone()),
+            Fault::Reconfigure { process, config } => {
+                let config = self.configs[*config as usize].clone();
+                self.nodes[process.index()].config = config.clone();
+                self.settle(*process);
+                self.deliver(*process, Input::Reconfigure(config));
+            }
+        }
+        if let Some(until) = steps[step as usize].until {
+            self.queue.push(until.max(self.now), Due::Undo(step));
+        }
+    }
+
+    /// A step's time is over: what lasts is undone.
+    pub(super) fn end_step(&mut self, step: u32) {
+        self.records.push(Record { at: self.now, what: What::Step { step, began: false } });
+        let steps = self.steps.clone();
+        self.step_active[step as usize] = false;
+        match &steps[step as usize].fault {
+            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => self.network.end(step, self.now),
+            Fault::Messages { .. } => self.messages.end(step),
+            Fault::Pause { processes } => processes.iter().for_each(|node| self.resume(*node)),
+            Fault::Slow { processes, .. } => processes.iter().for_each(|node| self.set_slowness(*node)),
+            Fault::Clock { hosts, change } => {
+                for host in hosts {
+                    let moved = self.hosts[host.index()].clock.end(self.now, *change);
+                    self.convert_deadlines(*host, moved);
+                }
+            }
+            Fault::SlowDisk { hosts, .. } => hosts.iter().for_each(|host| self.set_disk_slowness(*host)),
+            Fault::FullDisk { hosts } => {
+                hosts.iter().for_each(|host| self.hosts[host.index()].disk_full -= 1);
+            }
+            Fault::Crash { .. }
+            | Fault::PowerOff { .. }
+            | Fault::Restart { .. }
+            | Fault::Stop { .. }
+            | Fault::Reset { .. }
+            | Fault::Resolve { .. }
+            | Fault::Ask { .. }
+            | Fault::Reconfigure { .. } => {}
+        }
+    }
+
+    fn power_off(&mut self, host: HostId) {
+        for id in self.processes_on(host) {
+            self.end(id, None, true);
+            self.lose_writes(id);
+        }
+        self.hosts[host.index()].on = false;
+    }
+
+    fn restart(&mut self, id: NodeId, wipe_disk: bool) {
+        self.end(id, None, false);
+        let node = &mut self.nodes[id.index()];
+        if wipe_disk {
+            node.files = None;
+        }
+        self.hosts[node.host.index()].on = true;
+        self.start(id);
+    }
+
+    fn stop(&mut self, id: NodeId) {
+        if self.nodes[id.index()].running() {
+            self.records.push(Record { at: self.now, what: What::Stopping { node: id } });
+            self.settle(id);
+            self.deliver(id, Input::Stop);
+        }
+    }
+
+    fn ask_from_schedule(&mut self, id: NodeId, operation: Operation) {
+        let ticket = Ticket(self.next_ticket);
+        let what = What::Invoked { node: id, ticket, operation: operation.clone() };
+        self.records.push(Record { at: self.now, what });
+        if self.nodes[id.index()].running() {
+            self.ask(id, operation, Asker::Schedule);
+        } else {
+            self.next_ticket += 1;
+            let what = What::Completed { node: id, ticket, answer: Answer::Failed(0) };
+            self.records.push(Record { at: self.now, what });
+        }
+    }
+
+    fn set_slowness(&mut self, id: NodeId) {
+        let factors = self.active_factors(|fault| match fault {
+            Fault::Slow { processes, factor_milli } if processes.contains(&id) => Some(*factor_milli),
+            _ => None,
+        });
+        self.nodes[id.index()].service.slowness_milli = factors;
+    }
+
+    fn set_disk_slowness(&mut self, host: HostId) {
+        let factors = self.active_factors(|fault| match fault {
+            Fault::SlowDisk { hosts, factor_milli } if hosts.contains(&host) => Some(*factor_milli),
+            _ => None,
+        });
+        self.hosts[host.index()].disk_slowness_milli = factors;
+    }
+
+    /// The product of the factors of all active steps that have one.
+    fn active_factors(&self, factor: impl Fn(&Fault) -> Option<u32>) -> u32 {
+        let active = self.steps.iter().zip(&self.step_active).filter(|(_, active)| **active);
+        active.filter_map(|(step, _)| factor(&step.fault)).fold(1_000, |product, factor| {
+            (u64::from(product) * u64::from(factor) / 1_000).try_into().unwrap_or(u32::MAX)
+        })
+    }
+
+    fn convert_deadlines(&mut self, host: HostId, moved: bool) {
+        if moved {
+            for id in self.processes_on(host) {
+                self.convert_deadline(id);
+            }
+        }
+    }
+
+    fn processes_on(&self, host: HostId) -> Vec<NodeId> {
+        let all = (0..).map(NodeId).zip(&self.nodes);
+        all.filter(|(_, node)| node.host == host).map(|(id, _)| id).collect()
+    }
+}

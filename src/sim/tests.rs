@@ -1,0 +1,4 @@
+//! Behaviour of the driver as two or three machines see it.
+
+mod toy;
+mod calls;

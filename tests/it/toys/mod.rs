@@ -1,0 +1,8 @@
+//! Two toy protocols that together use the whole seam, and what drives and records them.
+
+pub mod wire;
+pub mod register;
+pub mod log;
+pub mod tape;
+pub mod files;
+pub mod realtime;
