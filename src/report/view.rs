@@ -81,7 +81,11 @@ impl RunView {
             }
             (Some(_), Some(last)) => format!("{} at once when {}", self.subject(), last.what),
             (Some(at), None) => {
-                format!("{} {} into the run", self.subject(), words::duration(at.saturating_sub(self.span.start)))
+                format!(
+                    "{} {} into the run",
+                    self.subject(),
+                    words::duration(at.saturating_sub(self.span.start))
+                )
             }
             (None, _) if self.pairs_at_end() == 0 => "Never converged within the run".to_owned(),
             (None, last) => {
