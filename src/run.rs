@@ -19,7 +19,9 @@ pub struct Outcome {
     pub digest: Digest,
     /// Inputs delivered.
     pub events: u64,
-    /// When it ended, and why.
+    /// When it ended.
+    pub ended_at: SimTime,
+    /// Why it ended.
     pub end: End,
     /// What the checks found.
     pub findings: Vec<Finding>,
@@ -50,10 +52,19 @@ fn simulate<P: Protocol>(
     let Watch { judge, measure, mut digest, .. } = watch;
     let measured = measure.finish(judge.cluster());
     let mut findings = judge.finish(simulation.now());
-    findings.extend(flooded(&end, simulation.now()));
+    findings.extend(flooded(plan, &end));
     digest.fold(simulation.digest().value());
     let verdict = check::overall(&findings);
-    Outcome { seed, digest, events: simulation.events(), end, findings, verdict, measured }
+    Outcome {
+        seed,
+        digest,
+        events: simulation.events(),
+        ended_at: simulation.now(),
+        end,
+        findings,
+        verdict,
+        measured,
+    }
 }
 
 /// All that follows the history, in one observer.
@@ -74,16 +85,17 @@ impl Observer for Watch<'_> {
 }
 
 /// A machine that floods ends the run; nothing can be said of what would have followed.
-fn flooded(end: &End, at: SimTime) -> Option<Finding> {
+fn flooded(plan: &Plan, end: &End) -> Option<Finding> {
     match end {
         End::Finished => None,
-        End::Flooded { node } => Some(Finding {
+        End::Flooded { node, at } => Some(Finding {
             name: "no flood".to_owned(),
             verdict: Verdict::Inconclusive,
-            at: Some(at),
+            at: Some(*at),
             detail: format!(
-                "process {} was given too many inputs within one virtual second; the run ended at {at}",
-                node.0
+                "more than {} inputs within one virtual second, most of them for {}; the run ended at {at}",
+                plan.world.flood_limit,
+                plan.world.processes[node.index()].name
             ),
             expected: true,
         }),

@@ -5,6 +5,7 @@
 
 mod check;
 mod files;
+mod results;
 mod run;
 
 use std::process::ExitCode;
@@ -44,17 +45,49 @@ enum Command {
     Check(check::Arguments),
 }
 
-/// How a command ended. In order of precedence over several runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All held.
     Held = 0,
-    /// It could not be told.
-    Inconclusive = 3,
     /// Something was violated.
     Violated = 1,
     /// Bad usage or a bad file.
     Misuse = 2,
+    /// It could not be told.
+    Inconclusive = 3,
     /// The program itself failed.
     Broken = 4,
+}
+
+impl Exit {
+    fn precedence(self) -> u8 {
+        match self {
+            Exit::Held => 0,
+            Exit::Inconclusive => 1,
+            Exit::Violated => 2,
+            Exit::Misuse => 3,
+            Exit::Broken => 4,
+        }
+    }
+
+    /// The one that counts of two.
+    #[must_use]
+    pub fn max(self, other: Exit) -> Exit {
+        if other.precedence() > self.precedence() { other } else { self }
+    }
+}
+
+/// Reads the command line and carries it out.
+pub fn main() -> ExitCode {
+    let exit = match Arguments::try_parse() {
+        Ok(Arguments { command: Command::Run(arguments) }) => run::carry_out(&arguments),
+        Ok(Arguments { command: Command::Check(arguments) }) => check::carry_out(&arguments),
+        Err(error) => {
+            // Help and version are no mistakes; clap knows where each goes.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Misuse } else { Exit::Held }
+        }
+    };
+    ExitCode::from(exit as u8)
 }

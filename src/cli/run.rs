@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{Exit, files};
-use crate::check::Verdict;
+use super::{Exit, files, results};
 use crate::history::jsonl::{Names, Recorder};
 use crate::plan::Plan;
-use crate::report;
 use crate::run::{self, Outcome};
+use crate::scenario::Scenario;
+use crate::scenario::diagnostic::Diagnostic;
 
 /// Run scenarios, judge them, write reports.
 #[derive(Debug, clap::Args)]
@@ -33,16 +33,16 @@ pub struct Arguments {
     seed: Option<u64>,
     /// Run with the seeds 1 to N and draw them together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    seeds: Option<u64>,
+    pub seeds: Option<u64>,
     /// Change a value of the scenario, such as `system.eureka.server.enable-self-preservation=false`
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
+    pub settings: Vec<String>,
     /// Where reports go
     #[arg(long, value_name = "DIR", default_value = "reports")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// What is printed: a timeline to look at, or one JSON object a run
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub format: Format,
     /// Runs at a time; default: one for each processor
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -55,44 +55,44 @@ pub struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub enum Format {
+    /// A timeline to look at.
     Text,
+    /// One JSON object a run, on one line.
     Json,
 }
 
 /// One run that is to be made.
 struct Job<'a> {
-    path: &'a Path,
-    plan: &'a Plan,
+    story: &'a Story,
     seed: u64,
 }
 
+/// One scenario of the command line.
+pub struct Story {
+    /// Its file, as the user named it.
+    pub path: PathBuf,
+    scenario: Scenario,
+}
+
 /// One run that was made.
-struct Done {
-    outcome: Outcome,
-    wall: Duration,
-    folder: PathBuf,
+pub struct Done {
+    /// Its plan: start times are drawn from the seed, so every run has one of its own.
+    pub plan: Plan,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub wall: Duration,
+    /// Where its reports go.
+    pub folder: PathBuf,
 }
 
 /// Carries it out.
 pub fn carry_out(arguments: &Arguments) -> Exit {
-    let plans = match load(arguments) {
-        Ok(plans) => plans,
+    let stories = match load(arguments) {
+        Ok(stories) => stories,
         Err(exit) => return exit,
     };
-    let jobs: Vec<Job<'_>> = plans
-        .iter()
-        .flat_map(|(path, plan)| {
-            let (first, last) = match (arguments.seeds, arguments.seed) {
-                (Some(last), _) => (1, last),
-                (None, seed) => {
-                    let seed = seed.unwrap_or(plan.seed);
-                    (seed, seed)
-                }
-            };
-            (first..=last).map(move |seed| Job { path, plan, seed })
-        })
-        .collect();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.jobs.map_or(0, usize::from)).build();
     let pool = match pool {
         Ok(pool) => pool,
@@ -101,43 +101,54 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
             return Exit::Broken;
         }
     };
-    let progress = progress(jobs.len());
-    let done: Vec<Result<Done, String>> = pool.install(|| {
-        jobs.par_iter()
-            .map(|job| {
-                let done = make(job, arguments);
-                progress.inc(1);
-                done
-            })
-            .collect()
-    });
-    progress.finish_and_clear();
+    let runs = stories.len() as u64 * arguments.seeds.unwrap_or(1);
+    let progress = progress(runs);
     let mut exit = Exit::Held;
-    let mut at = 0;
-    for (path, plan) in &plans {
-        let count = jobs[at..].iter().take_while(|job| job.path == path).count();
-        let group = &done[at..at + count];
-        at += count;
-        exit = exit.max(report_group(path, plan, group, arguments));
+    for story in &stories {
+        let (first, last) = match (arguments.seeds, arguments.seed) {
+            (Some(last), _) => (1, last),
+            (None, Some(seed)) => (seed, seed),
+            (None, None) => (story.seed(), story.seed()),
+        };
+        let done: Vec<Result<Done, Failure>> = pool.install(|| {
+            (first..=last)
+                .into_par_iter()
+                .map(|seed| {
+                    let done = make(&Job { story, seed }, arguments);
+                    progress.inc(1);
+                    done
+                })
+                .collect()
+        });
+        exit = exit.max(progress.suspend(|| results::report(story, done, arguments)));
     }
+    progress.finish_and_clear();
     exit
 }
 
-fn load(arguments: &Arguments) -> Result<Vec<(PathBuf, Plan)>, Exit> {
+impl Story {
+    fn seed(&self) -> u64 {
+        self.scenario.seed.unwrap_or(1)
+    }
+}
+
+fn load(arguments: &Arguments) -> Result<Vec<Story>, Exit> {
     let paths = files::expand(&arguments.paths).map_err(|mistakes| {
         mistakes.iter().for_each(|mistake| eprintln!("error: {mistake}"));
         Exit::Misuse
     })?;
-    let mut plans = Vec::with_capacity(paths.len());
+    let mut stories = Vec::with_capacity(paths.len());
     let mut wrong = Vec::new();
     for path in paths {
-        match files::plan(&path, &arguments.settings) {
-            Ok(plan) => plans.push((path, plan)),
+        let checked = Scenario::load_with(&path, &arguments.settings)
+            .and_then(|scenario| Plan::resolve(&scenario).map(|_| scenario));
+        match checked {
+            Ok(scenario) => stories.push(Story { path, scenario }),
             Err(diagnostics) => wrong.extend(diagnostics),
         }
     }
     if wrong.is_empty() {
-        Ok(plans)
+        Ok(stories)
     } else {
         files::complain(&wrong);
         Err(Exit::Misuse)
@@ -145,44 +156,56 @@ fn load(arguments: &Arguments) -> Result<Vec<(PathBuf, Plan)>, Exit> {
 }
 
 /// A bar on a terminal, nothing elsewhere; and nothing for work that takes a moment.
-fn progress(runs: usize) -> ProgressBar {
+fn progress(runs: u64) -> ProgressBar {
     if runs < 2 {
         return ProgressBar::hidden();
     }
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {elapsed} so far, about {eta} to go")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(runs as u64).with_style(style)
+    ProgressBar::new(runs).with_style(style)
+}
+
+/// Why there is no outcome.
+pub enum Failure {
+    /// The scenario cannot be had with this seed.
+    Plan(Vec<Diagnostic>),
+    /// The history could not be written.
+    Record(String),
+    /// Two runs of one seed differ.
+    Divergence(Box<run::Divergence>),
 }
 
 /// Makes one run, records it if asked to, and makes it again if asked to.
-fn make(job: &Job<'_>, arguments: &Arguments) -> Result<Done, String> {
-    let folder = arguments.out.join(&job.plan.name).join(format!("seed-{}", job.seed));
+fn make(job: &Job<'_>, arguments: &Arguments) -> Result<Done, Failure> {
+    let plan = Plan::resolve_for(&job.story.scenario, job.seed).map_err(Failure::Plan)?;
+    let folder = arguments.out.join(&plan.name).join(format!("seed-{}", job.seed));
     #[expect(clippy::disallowed_methods, reason = "how long a run takes is for people, not for the run")]
     let begun = Instant::now();
     let outcome = if arguments.record {
-        record(job, &folder).map_err(|error| format!("cannot write below `{}`: {error}", folder.display()))?
+        record(&plan, job.seed, &folder)
+            .map_err(|error| Failure::Record(format!("cannot write below `{}`: {error}", folder.display())))?
     } else {
-        run::run(job.plan, job.seed, &mut ())
+        run::run(&plan, job.seed, &mut ())
     };
     let wall = begun.elapsed();
     if arguments.verify {
-        run::verify(job.plan, &outcome).map_err(|divergence| divergence.to_string())?;
+        run::verify(&plan, &outcome).map_err(Failure::Divergence)?;
     }
-    Ok(Done { outcome, wall, folder })
+    Ok(Done { plan, outcome, wall, folder })
 }
 
 /// Makes one run and writes its history as it goes.
-fn record(job: &Job<'_>, folder: &Path) -> std::io::Result<Outcome> {
+fn record(plan: &Plan, seed: u64, folder: &Path) -> std::io::Result<Outcome> {
     std::fs::create_dir_all(folder)?;
     let file = std::fs::File::create(folder.join("history.jsonl"))?;
-    let world = &job.plan.world;
+    let world = &plan.world;
     let nodes: Vec<String> = world.processes.iter().map(|process| process.name.clone()).collect();
     let steps: Vec<String> = world.steps.iter().map(|step| step.name.clone()).collect();
     let names =
         Names { nodes: &nodes, instances: &world.instances, services: &world.services, steps: &steps };
     let mut recorder = Recorder::new(names, std::io::BufWriter::new(file));
-    let outcome = run::run(job.plan, job.seed, &mut recorder);
+    let outcome = run::run(plan, seed, &mut recorder);
     recorder.finish()?;
     Ok(outcome)
 }
