@@ -9,7 +9,7 @@ use super::selector::{Route, Selector, Who};
 use super::system::{Owner, Settings};
 use super::topology::{Behind, Quality};
 use super::tree::{Entry, Node, Value};
-use super::units::{Drift, Factor, Offset, Unit};
+use super::units::{Drift, Factor, Offset, Shown, Unit};
 use crate::protocol::Status;
 use std::time::Duration;
 
@@ -279,8 +279,70 @@ impl Step {
             }
             (None, None) => None,
         };
-        let label = format!("{} {}", verb.key, reader.one_line(entry.value.span));
-        Some(Step { span: entry.key_span, name, label, when: when?, lasts, repeat, action: action? })
+        let (when, action) = (when?, action?);
+        let label = action
+            .label(reader)
+            .unwrap_or_else(|| format!("{} {}", verb.key, reader.one_line(entry.value.span)));
+        Some(Step { span: entry.key_span, name, label, when, lasts, repeat, action })
+    }
+}
+
+impl Action {
+    /// A short name, where the text behind the verb would be long. `None`: the verb and its text say it.
+    fn label(&self, reader: &Reader) -> Option<String> {
+        match self {
+            Action::Messages { matching, action } => {
+                let what = matching.kind.as_ref().map_or("messages", |kind| kind.value.as_str());
+                Some(match action {
+                    MessageAction::Drop => format!("drop {what}"),
+                    MessageAction::Delay(delay) => format!("delay {what} by {}", Shown(*delay)),
+                    MessageAction::Duplicate => format!("duplicate {what}"),
+                    MessageAction::Fail(code) => format!("fail {what} with {code}"),
+                })
+            }
+            Action::Clock { who, change } => {
+                let who = reader.one_line(who.span);
+                Some(match change {
+                    ClockChange::Jump(jump) if jump.nanos < 0 => format!("clock of {who} steps back"),
+                    ClockChange::Jump(_) => format!("clock of {who} jumps"),
+                    ClockChange::Drift(_) => format!("clock of {who} drifts"),
+                    ClockChange::Freeze => format!("clock of {who} stands still"),
+                })
+            }
+            Action::Request(request) => {
+                let of = reader.one_line(request.of.span);
+                let what = match request.what {
+                    Asked::Register => format!("register {of}"),
+                    Asked::Renew => format!("renew {of}"),
+                    Asked::Deregister => format!("deregister {of}"),
+                    Asked::SetStatus(status) => format!("set {of} {status}"),
+                    Asked::ClearStatus => format!("clear status of {of}"),
+                };
+                Some(match &request.to {
+                    Some(to) => format!("{what} at {}", reader.one_line(to.span)),
+                    None => what,
+                })
+            }
+            Action::Set { who, settings } => {
+                let keys: Vec<&str> = settings.0.iter().map(|setting| setting.key.as_str()).collect();
+                Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
+            }
+            Action::Resolve(changes) => {
+                let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+                Some(format!("resolve {}", names.join(", ")))
+            }
+            Action::Crash(_)
+            | Action::PowerOff(_)
+            | Action::Restart { .. }
+            | Action::Stop(_)
+            | Action::Pause(_)
+            | Action::Slow { .. }
+            | Action::Partition(_)
+            | Action::Isolate(_)
+            | Action::Cut(_)
+            | Action::Path { .. }
+            | Action::Reset(_) => None,
+        }
     }
 }
 
