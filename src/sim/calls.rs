@@ -210,9 +210,11 @@ impl<P: Protocol> Simulation<P> {
     pub(super) fn respond(&mut self, server: NodeId, id: RequestId, response: P::Response) {
         let index = self.calls.find(id.0).filter(|index| {
             let call = &self.calls[*index];
-            call.stage == Stage::Executing && matches!(call.target, Target::Process(node, _) if node == server)
+            call.stage == Stage::Executing
+                && matches!(call.target, Target::Process(node, _) if node == server)
         });
-        let index = index.unwrap_or_else(|| panic!("a request is answered once, by whom it was asked: {id:?}"));
+        let index =
+            index.unwrap_or_else(|| panic!("a request is answered once, by whom it was asked: {id:?}"));
         self.release_worker(server);
         if self.calls[index].caller_waits {
             self.send_answer(index, Ok(response));
@@ -267,7 +269,12 @@ impl<P: Protocol> Simulation<P> {
                 let again = SimTime(self.now.0.saturating_add(call.read_timeout_ns));
                 self.calls[index].timeout = self.queue.push(again, Due::Timeout(index));
             }
-            Stage::Request | Stage::Queued | Stage::Working | Stage::Executing | Stage::Answer | Stage::Silent => {
+            Stage::Request
+            | Stage::Queued
+            | Stage::Working
+            | Stage::Executing
+            | Stage::Answer
+            | Stage::Silent => {
                 self.finish(index, Err(CallError::ReadTimeout));
             }
         }
@@ -332,9 +339,11 @@ impl<P: Protocol> Simulation<P> {
         for index in self.calls.indices() {
             let Some(call) = self.calls.get(index).filter(|call| call.caller_waits) else { continue };
             let established = match call.stage {
-                Stage::Waiting | Stage::Connecting | Stage::Connected | Stage::Refused | Stage::Unreachable => {
-                    false
-                }
+                Stage::Waiting
+                | Stage::Connecting
+                | Stage::Connected
+                | Stage::Refused
+                | Stage::Unreachable => false,
                 Stage::Request
                 | Stage::Queued
                 | Stage::Working
@@ -708,7 +717,8 @@ impl<P: Protocol> Simulation<P> {
 
     fn arm_timeout(&mut self, index: u32, length_ns: u64) {
         let calls = &self.calls;
-        let sequence = self.lanes.arm(&mut self.queue, self.now, length_ns, index, |first| counts(calls, first));
+        let sequence =
+            self.lanes.arm(&mut self.queue, self.now, length_ns, index, |first| counts(calls, first));
         self.calls[index].timeout = sequence;
     }
 }

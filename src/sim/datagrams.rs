@@ -51,7 +51,8 @@ impl<P: Protocol> Simulation<P> {
     fn send_packet(&mut self, from: NodeId, to: NodeId, counter: u64, message: P::Message) {
         let (sender, receiver) = (&self.nodes[from.index()], &self.nodes[to.index()]);
         let (source, target) = (sender.host, receiver.host);
-        let draws = Draws { key: sender.key, channel: u32::from(NO_POOL.0), receiver: receiver.stable, counter };
+        let draws =
+            Draws { key: sender.key, channel: u32::from(NO_POOL.0), receiver: receiver.stable, counter };
         let (copies, more_ns) = match self.messages.fate(&message, from, to) {
             Fate::Drop => return,
             Fate::Delay(by_ns) => (1, by_ns),

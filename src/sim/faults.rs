@@ -19,7 +19,9 @@ impl<P: Protocol> Simulation<P> {
         let fault = &steps[step as usize].fault;
         self.step_active[step as usize] = true;
         match fault {
-            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => self.network.begin(step, fault),
+            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => {
+                self.network.begin(step, fault)
+            }
             Fault::Messages { .. } => self.messages.begin(step, fault),
             Fault::Crash { processes } => processes.iter().for_each(|node| self.end(*node, None, false)),
             Fault::PowerOff { hosts } => hosts.iter().for_each(|host| self.power_off(*host)),
@@ -68,7 +70,9 @@ impl<P: Protocol> Simulation<P> {
         let steps = self.steps.clone();
         self.step_active[step as usize] = false;
         match &steps[step as usize].fault {
-            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => self.network.end(step, self.now),
+            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => {
+                self.network.end(step, self.now)
+            }
             Fault::Messages { .. } => self.messages.end(step),
             Fault::Pause { processes } => processes.iter().for_each(|node| self.resume(*node)),
             Fault::Slow { processes, .. } => processes.iter().for_each(|node| self.set_slowness(*node)),

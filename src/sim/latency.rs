@@ -17,11 +17,25 @@ const NORMAL_P99: f64 = 2.326_347_874_040_841;
 pub(super) enum Distribution {
     Fixed(u64),
     /// From `low` to `low + span`, both included.
-    Uniform { low: u64, span: u64 },
-    Normal { mean: f64, deviation: f64, floor: u64 },
+    Uniform {
+        low: u64,
+        span: u64,
+    },
+    Normal {
+        mean: f64,
+        deviation: f64,
+        floor: u64,
+    },
     /// `mu` and `sigma` of the logarithm.
-    Lognormal { mu: f64, sigma: f64, floor: u64 },
-    Pareto { floor: f64, exponent: f64 },
+    Lognormal {
+        mu: f64,
+        sigma: f64,
+        floor: u64,
+    },
+    Pareto {
+        floor: f64,
+        exponent: f64,
+    },
     /// Positions on `[0, 1]` with their latencies.
     Quantiles(Box<[(f64, f64)]>),
 }

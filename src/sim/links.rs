@@ -286,7 +286,8 @@ impl<P: Protocol> Simulation<P> {
         let (source, target) = (session.opener.host, session.acceptor.host);
         let Some(attempt) = session.attempt else { return };
         self.settle(if attempt.refused { opener } else { acceptor });
-        if self.sessions.get(index).and_then(|session| session.attempt).is_none_or(|now| now.due != sequence) {
+        if self.sessions.get(index).and_then(|session| session.attempt).is_none_or(|now| now.due != sequence)
+        {
             return;
         }
         let silent = match attempt.refused {
@@ -475,7 +476,8 @@ impl<P: Protocol> Simulation<P> {
         let link = side.link.take()?;
         let (node, tag) = (side.node, side.tag);
         let links = &mut self.nodes[node.index()].links;
-        let at = links.binary_search_by_key(&link, |(link, ..)| *link).expect("a machine has what its side names");
+        let at =
+            links.binary_search_by_key(&link, |(link, ..)| *link).expect("a machine has what its side names");
         links.remove(at);
         Some((node, link, tag))
     }

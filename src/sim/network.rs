@@ -6,8 +6,8 @@
 //! they begin. The path of a host to itself is never cut.
 
 use crate::plan::world::{Fault, HostId, PathChange, Paths, Quality, World};
-use crate::protocol::{Key, SimTime};
 use crate::protocol::random::happens;
+use crate::protocol::{Key, SimTime};
 
 use super::latency::Distribution;
 
@@ -192,7 +192,15 @@ impl Network {
     /// The flight of one message over a TCP connection: loss costs time, not the message. A message counts as one packet for
     /// loss.
     #[inline]
-    pub fn stream(&self, from: HostId, to: HostId, bytes: u32, draws: &Draws, purpose: Purpose, attempt: u32) -> Flight {
+    pub fn stream(
+        &self,
+        from: HostId,
+        to: HostId,
+        bytes: u32,
+        draws: &Draws,
+        purpose: Purpose,
+        attempt: u32,
+    ) -> Flight {
         let path = self.current(from, to);
         let mut first_ns = path.latency.at(draws.draw(purpose, attempt * 64));
         if path.loss_ppm > 0 {
@@ -283,7 +291,8 @@ impl Network {
         for change in &self.changes {
             if change.from.contains(from) && change.to.contains(to) {
                 current.latency = change.latency.as_ref().unwrap_or(current.latency);
-                let PathChange { latency: _, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } = &change.change;
+                let PathChange { latency: _, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } =
+                    &change.change;
                 current.loss_ppm = loss_ppm.unwrap_or(current.loss_ppm);
                 current.duplicate_ppm = duplicate_ppm.unwrap_or(current.duplicate_ppm);
                 current.reorder_ppm = reorder_ppm.unwrap_or(current.reorder_ppm);

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::plan::world::{DiskSpeed, Host, HostId, PoolPolicy, Process, Role, ServiceModel};
-use crate::protocol::{Address, CallId, Input, Instant, Key, LinkId, PoolId, Protocol, SimTime, Stream, Ticket};
+use crate::protocol::{
+    Address, CallId, Input, Instant, Key, LinkId, PoolId, Protocol, SimTime, Stream, Ticket,
+};
 
 use super::clock::Clock;
 use super::disk::Files;

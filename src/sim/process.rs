@@ -3,7 +3,9 @@
 //! The driver's half of the seam's rules is asserted here and where effects are carried out.
 
 use crate::history::{Record, What};
-use crate::protocol::{Answer, Cx, Disk, DiskInput, Effect, Input, Instant, LinkInput, NodeId, Protocol, SimTime};
+use crate::protocol::{
+    Answer, Cx, Disk, DiskInput, Effect, Input, Instant, LinkInput, NodeId, Protocol, SimTime,
+};
 
 use super::node::Asker;
 use super::{Due, Simulation};

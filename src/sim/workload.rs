@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::history::{CallResult, Record, What};
 use crate::plan::world::Traffic;
-use crate::protocol::{Answer, InstanceId, Input, NodeId, Operation, Protocol, SimTime, Ticket};
+use crate::protocol::{Answer, Input, InstanceId, NodeId, Operation, Protocol, SimTime, Ticket};
 
 use super::network::{Draws, Purpose};
 use super::node::Asker;
@@ -112,7 +112,8 @@ impl<P: Protocol> Simulation<P> {
         let caller = self.traffic[line as usize].caller;
         let life = self.nodes[caller.index()].life;
         let (began, sent) = (self.now, self.now);
-        let index = self.probes.insert(Probe { line, chosen, target, life, began, sent, stage: Stage::Forth });
+        let index =
+            self.probes.insert(Probe { line, chosen, target, life, began, sent, stage: Stage::Forth });
         self.move_probe(index, false);
     }
 
@@ -127,11 +128,14 @@ impl<P: Protocol> Simulation<P> {
                 true => Stage::Back(CallResult::DeadInstance),
                 false => Stage::Lost(CallResult::DeadInstance),
             },
-            Stage::Forth if self.network.blocked(caller.host, target.host, probe.sent) || target.pauses > 0 => {
+            Stage::Forth
+                if self.network.blocked(caller.host, target.host, probe.sent) || target.pauses > 0 =>
+            {
                 Stage::Lost(CallResult::Unreachable)
             }
             Stage::Forth => Stage::Back(CallResult::Answered),
-            Stage::Back(result) if self.network.blocked(target.host, caller.host, probe.sent) => match result {
+            Stage::Back(result) if self.network.blocked(target.host, caller.host, probe.sent) => match result
+            {
                 CallResult::Answered => Stage::Lost(CallResult::Unreachable),
                 result => Stage::Lost(result),
             },

@@ -4,3 +4,4 @@ mod toys;
 
 mod arrows;
 mod parity;
+mod power_loss;

@@ -74,7 +74,11 @@ fn many_events_of_one_instant_keep_their_order() {
 
 #[test]
 fn an_emptied_queue_starts_over_close_to_now() {
-    check(&[(vec![1 << 40], 1), ((0..2_000).rev().collect(), 1_500), ((0..900).map(|n| n * 7_919).collect(), 0)]);
+    check(&[
+        (vec![1 << 40], 1),
+        ((0..2_000).rev().collect(), 1_500),
+        ((0..900).map(|n| n * 7_919).collect(), 0),
+    ]);
 }
 
 #[test]

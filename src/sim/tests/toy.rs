@@ -166,7 +166,9 @@ impl Protocol for Toy {
                 };
                 self.say(cx, &what);
             }
-            Input::Datagram { from, message } => self.say(cx, &format!("packet {} from {}", message.kind, from.0)),
+            Input::Datagram { from, message } => {
+                self.say(cx, &format!("packet {} from {}", message.kind, from.0))
+            }
             Input::Disk(DiskInput::Flushed(tag)) => self.say(cx, &format!("{tag} done")),
             Input::Disk(DiskInput::Failed(tag, error)) => self.say(cx, &format!("{tag} {error:?}")),
             Input::Ask { ticket, operation } => {

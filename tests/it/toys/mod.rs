@@ -6,3 +6,4 @@ pub mod log;
 pub mod tape;
 pub mod files;
 pub mod realtime;
+pub mod worlds;
