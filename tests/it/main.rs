@@ -3,5 +3,6 @@
 mod toys;
 
 mod arrows;
+mod determinism;
 mod parity;
 mod power_loss;
