@@ -1,3 +1,5 @@
 //! Parses the arguments, dispatches, and turns the result into an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    regsim::cli::main()
+}

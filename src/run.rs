@@ -1,1 +1,179 @@
-//! run
+//! A plan and a seed become an outcome. The data flow of a run, and the one `match` on the protocol.
+
+use std::sync::Arc;
+
+use crate::check::{self, Finding, Judge, LeaseTerms, Premises, Rules, Verdict};
+use crate::history::{Digest, Observer, Record};
+use crate::metric::{Measure, Measured};
+use crate::plan::{Plan, System};
+use crate::protocol::eureka::{self, Eureka};
+use crate::protocol::{Protocol, SimTime};
+use crate::sim::{End, Simulation};
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The digest of inputs and history.
+    pub digest: Digest,
+    /// Inputs delivered.
+    pub events: u64,
+    /// When it ended.
+    pub ended_at: SimTime,
+    /// Why it ended.
+    pub end: End,
+    /// What the checks found.
+    pub findings: Vec<Finding>,
+    /// The verdict over all of them.
+    pub verdict: Verdict,
+    /// What was measured.
+    pub measured: Measured,
+}
+
+/// Runs a plan with a seed. `watcher` sees the history as it goes by.
+pub fn run(plan: &Plan, seed: u64, watcher: &mut dyn Observer) -> Outcome {
+    match &plan.system {
+        System::Eureka(configs) => simulate::<Eureka>(plan, configs, &premises(plan, configs), seed, watcher),
+    }
+}
+
+fn simulate<P: Protocol>(
+    plan: &Plan,
+    configs: &[Arc<P::Config>],
+    premises: &Premises,
+    seed: u64,
+    watcher: &mut dyn Observer,
+) -> Outcome {
+    let judge = Judge::new(&plan.world, &plan.expectations, premises);
+    let mut watch = Watch { judge, measure: Measure::new(&plan.world), digest: Digest::default(), watcher };
+    let mut simulation = Simulation::<P>::new(&plan.world, configs.to_vec(), seed);
+    let end = simulation.run(&mut watch);
+    let Watch { judge, measure, mut digest, .. } = watch;
+    let measured = measure.finish(judge.cluster());
+    let mut findings = judge.finish(simulation.now());
+    findings.extend(flooded(plan, &end));
+    digest.fold(simulation.digest().value());
+    let verdict = check::overall(&findings);
+    Outcome {
+        seed,
+        digest,
+        events: simulation.events(),
+        ended_at: simulation.now(),
+        end,
+        findings,
+        verdict,
+        measured,
+    }
+}
+
+/// All that follows the history, in one observer.
+struct Watch<'a> {
+    judge: Judge<'a>,
+    measure: Measure,
+    digest: Digest,
+    watcher: &'a mut dyn Observer,
+}
+
+impl Observer for Watch<'_> {
+    fn record(&mut self, record: &Record) {
+        record.fold(&mut self.digest);
+        let changed = self.judge.record(record);
+        self.measure.record(record, self.judge.cluster(), changed);
+        self.watcher.record(record);
+    }
+}
+
+/// A machine that floods ends the run; nothing can be said of what would have followed.
+fn flooded(plan: &Plan, end: &End) -> Option<Finding> {
+    match end {
+        End::Finished => None,
+        End::Flooded { node, at } => Some(Finding {
+            name: "no flood".to_owned(),
+            verdict: Verdict::Inconclusive,
+            at: Some(*at),
+            detail: format!(
+                "more than {} inputs within one virtual second, most of them for {}; the run ended at {at}",
+                plan.world.flood_limit,
+                plan.world.processes[node.index()].name
+            ),
+            expected: true,
+        }),
+    }
+}
+
+/// Where two runs of one plan and seed first differ: a sign of a hidden input, and a bug in this program.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("two runs of seed {seed} differ after {same} equal records: {first:?} against {second:?}")]
+pub struct Divergence {
+    /// The seed.
+    pub seed: u64,
+    /// How many records were the same.
+    pub same: usize,
+    /// The first record of the one run that differs.
+    pub first: Option<Record>,
+    /// The first record of the other.
+    pub second: Option<Record>,
+}
+
+/// Makes a run again and compares digest, verdicts and measurements.
+///
+/// # Errors
+/// If they differ; then it looks for the first record that does.
+pub fn verify(plan: &Plan, outcome: &Outcome) -> Result<(), Box<Divergence>> {
+    if run(plan, outcome.seed, &mut ()) == *outcome {
+        return Ok(());
+    }
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    run(plan, outcome.seed, &mut one);
+    run(plan, outcome.seed, &mut other);
+    let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+    Err(Box::new(Divergence {
+        seed: outcome.seed,
+        same,
+        first: one.get(same).cloned(),
+        second: other.get(same).cloned(),
+    }))
+}
+
+/// What the checks must know of Eureka's settings.
+fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
+    let mut leases = vec![None; plan.world.instances.len()];
+    let client = |config: &eureka::Config| match config {
+        eureka::Config::Server(server) => server.client.clone(),
+        eureka::Config::Client(client) => client.clone(),
+    };
+    for registration in configs.iter().filter_map(|config| client(config).instance) {
+        leases[registration.id.index()] = Some(LeaseTerms {
+            duration: registration.instance.lease_duration,
+            renewal_interval: registration.instance.lease_renewal_interval,
+        });
+    }
+    let rules = configs.iter().map(|config| match &**config {
+        eureka::Config::Client(_) => None,
+        eureka::Config::Server(node) => Some(Rules {
+            self_preservation: node.server.enable_self_preservation,
+            percent: node.server.renewal_percent_threshold,
+            renewals_per_client: 60.0 / node.server.expected_client_renewal_interval.as_secs_f64(),
+        }),
+    });
+    Premises { leases, rules: rules.collect(), full_mesh: full_mesh(plan, configs) }
+}
+
+/// Whether every server has every other one in its list of peers.
+fn full_mesh(plan: &Plan, configs: &[Arc<eureka::Config>]) -> bool {
+    let servers: Vec<_> = configs
+        .iter()
+        .zip(&plan.world.processes)
+        .filter_map(|(config, process)| match &**config {
+            eureka::Config::Server(node) => Some((node, process.address)),
+            eureka::Config::Client(_) => None,
+        })
+        .collect();
+    servers.iter().all(|(node, own)| {
+        let peers = |address| {
+            node.client.service_urls.iter().any(|url| url.address == address && url.host != node.hostname)
+        };
+        servers.iter().all(|(_, other)| other == own || peers(*other))
+    })
+}

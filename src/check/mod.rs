@@ -1,1 +1,157 @@
-//! check
+//! What must hold: the checks that are always on, and the expectations of the scenario.
+//!
+//! All of them are folds over the history, so they can judge a run while it goes, a recorded one, and one of a live system.
+//! [`cluster`] is the state that they share; [`convergence`], [`preservation`], [`conflict`] and [`eviction`] are one family of invariants each;
+//! [`expect`] evaluates what the scenario says. [`Judge`] runs all of it in one pass.
+
+pub mod verdict;
+pub mod cluster;
+pub mod convergence;
+pub mod preservation;
+pub mod conflict;
+pub mod eviction;
+pub mod expect;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::history::Record;
+use crate::plan::{Expectation, Expected, Invariant, World};
+use crate::protocol::SimTime;
+
+pub use cluster::Cluster;
+pub use verdict::{Finding, Verdict};
+
+/// What the checks must know of the system's settings to tell whether their premises hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Premises {
+    /// For each instance: how long a lease lasts without renewal, and how often it is renewed.
+    pub leases: Vec<Option<LeaseTerms>>,
+    /// For each of the system's settings, in their order in the plan: the rules of a server.
+    pub rules: Vec<Option<Rules>>,
+    /// Whether every server replicates to every other.
+    pub full_mesh: bool,
+}
+
+/// The terms of an instance's lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTerms {
+    /// How long it lasts without renewal.
+    pub duration: Duration,
+    /// How often the owner renews it.
+    pub renewal_interval: Duration,
+}
+
+/// The rules by which a server evicts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
+    /// Whether self-preservation is on.
+    pub self_preservation: bool,
+    /// Share of the expected renewals that must be exceeded; one run may evict the rest.
+    pub percent: f64,
+    /// Renewals expected of each client in a minute.
+    pub renewals_per_client: f64,
+}
+
+/// All checks of one run, in one pass.
+pub struct Judge<'w> {
+    cluster: Cluster<'w>,
+    preservation: preservation::Preservation,
+    conflict: conflict::Conflict,
+    eviction: eviction::Eviction,
+    expectations: Vec<expect::Evaluation<'w>>,
+}
+
+impl<'w> Judge<'w> {
+    /// Before the run.
+    pub fn new(world: &'w World, expectations: &'w [Expectation], premises: &Premises) -> Judge<'w> {
+        Judge {
+            cluster: Cluster::new(world),
+            preservation: preservation::Preservation::new(world, premises),
+            conflict: conflict::Conflict::new(world, premises),
+            eviction: eviction::Eviction::new(world, premises),
+            expectations: expectations.iter().map(|it| expect::Evaluation::new(it, world)).collect(),
+        }
+    }
+
+    /// Takes in one record. Returns whether any view or truth may have changed.
+    pub fn record(&mut self, record: &Record) -> bool {
+        self.conflict.before(record, &self.cluster);
+        self.eviction.record(record, &self.cluster);
+        for evaluation in &mut self.expectations {
+            evaluation.before(record.at, &self.cluster);
+        }
+        let changed = self.cluster.record(record);
+        self.preservation.record(record);
+        for evaluation in &mut self.expectations {
+            evaluation.record(record, &self.cluster);
+        }
+        changed
+    }
+
+    /// The cluster as it is now.
+    pub fn cluster(&self) -> &Cluster<'w> {
+        &self.cluster
+    }
+
+    /// The run is over: what the scenario expects, in its order, then what is always on and was not named.
+    pub fn finish(self, end: SimTime) -> Vec<Finding> {
+        let Judge { cluster, preservation, conflict, eviction, expectations } = self;
+        let mut findings = Vec::with_capacity(expectations.len() + Invariant::ALL.len());
+        let mut named = Vec::new();
+        for evaluation in expectations {
+            let expectation = evaluation.expectation();
+            let finding = match &expectation.expected {
+                Expected::Converged { within } => convergence::judge(&cluster, end, *within),
+                Expected::Holds(invariant) => {
+                    named.push(*invariant);
+                    match invariant {
+                        Invariant::LiveInstanceNotEvicted => eviction.finish_without_premise(),
+                        Invariant::SelfPreservation => preservation.finish(),
+                        Invariant::ConflictResolution => conflict.finish(end, &cluster),
+                    }
+                }
+                _ => evaluation.finish(end, &cluster),
+            };
+            let finding = Finding { name: expectation.text.clone(), expected: true, ..finding };
+            findings.push(if expectation.violated { reversed(finding) } else { finding });
+        }
+        for invariant in Invariant::ALL {
+            if !named.contains(&invariant) {
+                findings.push(match invariant {
+                    Invariant::LiveInstanceNotEvicted => eviction.finish(),
+                    Invariant::SelfPreservation => preservation.finish(),
+                    Invariant::ConflictResolution => conflict.finish(end, &cluster),
+                });
+            }
+        }
+        findings
+    }
+}
+
+/// The verdict over all findings of a run. An invariant that is always on and had no chance to fail says nothing.
+pub fn overall(findings: &[Finding]) -> Verdict {
+    findings
+        .iter()
+        .filter(|finding| finding.expected || finding.verdict != Verdict::Inconclusive)
+        .map(|finding| finding.verdict)
+        .max()
+        .unwrap_or(Verdict::Holds)
+}
+
+/// For a known weakness: the run is right if the check is violated.
+fn reversed(finding: Finding) -> Finding {
+    match finding.verdict {
+        Verdict::Violated => {
+            let detail = format!("as expected of this system: {}", finding.detail);
+            Finding { verdict: Verdict::Holds, detail, ..finding }
+        }
+        Verdict::Holds => {
+            let detail = format!("the expected violation did not happen: {}", finding.detail);
+            Finding { verdict: Verdict::Violated, detail, ..finding }
+        }
+        Verdict::Inconclusive => finding,
+    }
+}

@@ -4,6 +4,8 @@
 //! 64 bits.
 
 pub mod digest;
+mod encode;
+pub mod jsonl;
 
 use crate::protocol::{Answer, Event, InstanceId, NodeId, Operation, ServiceId, SimTime, Ticket};
 

@@ -1,7 +1,52 @@
 //! The scenario resolved: defaults filled, selectors expanded, chance drawn, configs typed. Printable.
 //!
-//! [`world`] is what a driver needs and knows no protocol.
+//! [`world`] is what a driver needs and knows no protocol; [`expectation`] is what the run is judged by.
 
+pub mod expectation;
+pub mod resolve;
+mod show;
 pub mod world;
 
+use std::sync::Arc;
+
+use crate::protocol::eureka;
+
+pub use expectation::{Expectation, Expected, Invariant, Moment, Pattern, Range};
 pub use world::World;
+
+/// All that a run needs, but for its seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Where the scenario stands among its like, such as `eureka/peer-down`.
+    pub name: String,
+    /// The scenario's title.
+    pub title: String,
+    /// What it is about.
+    pub about: String,
+    /// Which system, and the settings of its processes.
+    pub system: System,
+    /// Hosts, processes, paths, and what happens to them.
+    pub world: World,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+    /// The seed that the scenario names. Default 1.
+    pub seed: u64,
+    /// What whoever runs it should know, such as keys of an imported file that mean nothing here.
+    pub notes: Vec<String>,
+}
+
+/// Which system runs, with the settings of each process in order of `NodeId`; those at the end are for `Fault::Reconfigure`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum System {
+    /// Netflix Eureka or Spring Cloud Netflix.
+    Eureka(Vec<Arc<eureka::Config>>),
+}
+
+impl System {
+    /// Its name in reports.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            System::Eureka(_) => "eureka",
+        }
+    }
+}

@@ -89,7 +89,8 @@ pub enum Origin {
     Sync,
 }
 
-/// A figure that a machine keeps and a scenario can name. Emitted whenever it changes.
+/// A figure that a machine keeps and a scenario can name. Emitted whenever it changes, `RenewalsLastMinute` also at the end of every
+/// window in which it stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gauge {
     /// Renewals counted in the last complete window (Eureka: `renewsLastMin`).
@@ -157,13 +158,26 @@ pub struct Listing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     listings: Box<[Listing]>,
+    hash: u64,
 }
 
 impl View {
     /// A view of these listings, which are put in order of instance.
     pub fn new(mut listings: Vec<Listing>) -> View {
         listings.sort_unstable();
-        View { listings: listings.into_boxed_slice() }
+        let mut hash = 0;
+        for listing in &listings {
+            let words = [u64::from(listing.instance.0) << 8 | listing.status as u64, listing.version as u64];
+            for word in words {
+                hash = (u64::rotate_left(hash, 5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+            }
+        }
+        View { listings: listings.into_boxed_slice(), hash }
+    }
+
+    /// A hash of the content, the same on every platform.
+    pub fn content_hash(&self) -> u64 {
+        self.hash
     }
 
     /// The listings, in order of instance.
@@ -191,7 +205,8 @@ pub enum Event {
     Deregistered { instance: InstanceId, origin: Origin },
     /// A server removed the instance because its lease had run out.
     Evicted { instance: InstanceId },
-    /// A server's eviction pass went over its leases: how many there were, how many had expired, and how many it evicted.
+    /// A server's eviction pass has gone over its leases: how many there were before, how many had expired, and how many it
+    /// evicted. Follows the `Evicted` events of the pass.
     EvictionPass { leases: u32, expired: u32, evicted: u32 },
     /// A client's own idea of itself changed: the truth that servers should come to hold.
     Announced { instance: InstanceId, status: Status, version: i64 },

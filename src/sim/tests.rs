@@ -2,3 +2,6 @@
 
 mod toy;
 mod calls;
+mod links;
+mod hosts;
+mod runs;

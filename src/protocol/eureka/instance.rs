@@ -6,6 +6,7 @@
 //! Left out, because nothing that a caller, a peer or a check can observe depends on it: host name, address, ports, URLs,
 //! metadata, data-centre information and the decorated lease timestamps. They come with the HTTP front end.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -177,30 +178,48 @@ impl Delta {
         result
     }
 
+    /// Application by application, as upstream; within one, change by change.
     fn applied(&self, base: &Arc<Applications>) -> Arc<Applications> {
         let mut changes = self.changes.clone();
-        changes.sort_unstable_by_key(|info| (info.app, info.id));
+        changes.sort_by_key(|info| info.app);
         let mut merged = Vec::with_capacity(base.instances.len() + changes.len());
-        let mut old = base.instances.iter().peekable();
-        let mut changed = false;
-        for change in &changes {
-            let key = (change.app, change.id);
-            while let Some(kept) = old.next_if(|info| (info.app, info.id) < key) {
-                merged.push(Arc::clone(kept));
-            }
-            let replaced = old.next_if(|info| (info.app, info.id) == key);
-            let deleted = change.action == Some(Action::Deleted);
-            changed |= if deleted { replaced.is_some() } else { replaced != Some(change) };
-            if !deleted {
-                merged.push(Arc::clone(change));
-            }
+        let (mut done, mut changed) = (0, false);
+        for group in changes.chunk_by(|one, other| one.app == other.app) {
+            let from = base.instances.partition_point(|info| info.app < group[0].app);
+            let to = base.instances.partition_point(|info| info.app <= group[0].app);
+            let (old, new) = (&base.instances[from..to], regrouped(&base.instances[from..to], group));
+            merged.extend_from_slice(&base.instances[done..from]);
+            changed |= new != old;
+            merged.extend(new);
+            done = to;
         }
         if !changed {
             return Arc::clone(base);
         }
-        merged.extend(old.cloned());
+        merged.extend_from_slice(&base.instances[done..]);
         Arc::new(Applications::new(merged))
     }
+}
+
+/// One application after its changes, the earliest first.
+///
+/// An application that is unknown when something is added to it is taken over as the delta has it, with the instances that the
+/// delta calls deleted; only a later change removes them again. The hash then differs, and all is fetched. That is what happens
+/// when the only instance of an application is replaced by another.
+fn regrouped(old: &[Arc<InstanceInfo>], changes: &[Arc<InstanceInfo>]) -> Vec<Arc<InstanceInfo>> {
+    let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
+    let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> = old.iter().map(entry).collect();
+    for change in changes {
+        if change.action == Some(Action::Deleted) {
+            instances.remove(&change.id);
+        } else {
+            if instances.is_empty() {
+                instances.extend(changes.iter().map(entry));
+            }
+            instances.insert(change.id, Arc::clone(change));
+        }
+    }
+    instances.into_values().collect()
 }
 
 #[cfg(test)]
@@ -260,5 +279,30 @@ mod tests {
         assert!(after.view().get(InstanceId(2)).is_none());
         assert!(Arc::ptr_eq(&after, &delta.apply(&base)), "a second client shares the result");
         assert!(Arc::ptr_eq(&after, &delta.apply(&after)), "applied again, it changes nothing");
+    }
+
+    #[test]
+    fn an_unknown_application_is_taken_over_with_what_was_deleted_before() {
+        let replaced = |first, second| {
+            let base = Arc::new(Applications::new(vec![info(1, Status::Up, None)]));
+            let after = Delta::new(vec![first, second], Histogram::default(), 1).apply(&base);
+            after.instances().iter().map(|info| info.id.0).collect::<Vec<_>>()
+        };
+        let (deleted, added) =
+            (info(1, Status::Up, Some(Action::Deleted)), info(2, Status::Up, Some(Action::Added)));
+        assert_eq!(
+            replaced(Arc::clone(&deleted), Arc::clone(&added)),
+            [1, 2],
+            "a ghost: the application was gone"
+        );
+        assert_eq!(replaced(added, deleted), [2]);
+    }
+
+    #[test]
+    fn a_deletion_in_an_unknown_application_is_nothing() {
+        let base = Arc::new(Applications::default());
+        let deleted = info(1, Status::Up, Some(Action::Deleted));
+        let after = Delta::new(vec![deleted], Histogram::default(), 1).apply(&base);
+        assert!(Arc::ptr_eq(&base, &after));
     }
 }

@@ -108,6 +108,24 @@ fn many(count: usize, each: u32) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(each)
 }
 
+/// Every kind of message, as [`Wire::kind`] names it: what a scenario may match.
+pub const KINDS: [&str; 14] = [
+    "register",
+    "heartbeat",
+    "cancel",
+    "set-status",
+    "clear-status",
+    "replication",
+    "fetch",
+    "fetch-delta",
+    "read-instance",
+    "answer",
+    "instance",
+    "registry",
+    "delta",
+    "replication-answer",
+];
+
 impl Wire for Request {
     fn bytes(&self) -> u32 {
         match self {

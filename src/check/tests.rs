@@ -1,0 +1,343 @@
+//! Each check against histories in which it must hold and histories in which it must not. A check that was never seen failing is
+//! not evidence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::history::{CallResult, What};
+use crate::plan::world::{Fault, Host, HostId, Process, Role, ServiceModel, Step, ZoneId};
+use crate::plan::{Moment, Pattern, Range};
+use crate::protocol::{
+    Address, Event, Gauge, InstanceId, Listing, NodeId, Origin, ServiceId, SimTime, Status, View,
+};
+
+const A: NodeId = NodeId(0);
+const B: NodeId = NodeId(1);
+const PROVIDER: NodeId = NodeId(2);
+const READER: NodeId = NodeId(3);
+const X: InstanceId = InstanceId(0);
+
+/// Two servers, one provider of instance `x`, one reader with a cache.
+fn world() -> World {
+    let process = |name: &str, role, instance, subscribes| Process {
+        name: name.to_owned(),
+        host: HostId(0),
+        role,
+        start: SimTime::ZERO,
+        service: ServiceModel {
+            workers: None,
+            accept_queue: 1,
+            base: Duration::ZERO,
+            per_item: Duration::ZERO,
+        },
+        pools: Vec::new(),
+        instance,
+        subscribes,
+        address: Address(0),
+    };
+    let step = |fault, until| Step { name: "split".to_owned(), at: SimTime::ZERO, until, fault };
+    World {
+        hosts: vec![Host {
+            name: "h".to_owned(),
+            zone: ZoneId(0),
+            clock: Default::default(),
+            disk: Default::default(),
+        }],
+        processes: vec![
+            process("a", Role::Server, None, false),
+            process("b", Role::Server, None, false),
+            process("p", Role::Client, Some((ServiceId(0), X)), false),
+            process("r", Role::Client, None, true),
+        ],
+        instances: vec!["x".to_owned()],
+        services: vec!["s".to_owned()],
+        steps: vec![step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9)))],
+        ..World::default()
+    }
+}
+
+fn premises() -> Premises {
+    let rules = Some(Rules { self_preservation: true, percent: 0.85, renewals_per_client: 2.0 });
+    let terms = LeaseTerms { duration: Duration::from_secs(90), renewal_interval: Duration::from_secs(30) };
+    Premises { leases: vec![Some(terms)], rules: vec![rules, rules, None, None], full_mesh: true }
+}
+
+fn at(seconds: u64, what: What) -> Record {
+    Record { at: SimTime::from_secs(seconds), what }
+}
+
+fn event(seconds: u64, node: NodeId, event: Event) -> Record {
+    at(seconds, What::Event { node, event })
+}
+
+fn registered(seconds: u64, node: NodeId, version: i64) -> Record {
+    event(
+        seconds,
+        node,
+        Event::Registered { instance: X, status: Status::Up, version, origin: Origin::Client },
+    )
+}
+
+fn renewed(seconds: u64, node: NodeId) -> Record {
+    event(seconds, node, Event::Renewed { instance: X, origin: Origin::Client })
+}
+
+fn gauge(seconds: u64, node: NodeId, gauge: Gauge, value: i64) -> Record {
+    event(seconds, node, Event::Gauge { gauge, value })
+}
+
+fn announced(seconds: u64, version: i64) -> Record {
+    event(seconds, PROVIDER, Event::Announced { instance: X, status: Status::Up, version })
+}
+
+fn adopted(seconds: u64, listed: bool) -> Record {
+    let listing = Listing { instance: X, status: Status::Up, version: 1 };
+    let view = Arc::new(View::new(if listed { vec![listing] } else { Vec::new() }));
+    event(seconds, READER, Event::Adopted { view })
+}
+
+fn split(seconds: u64, began: bool) -> Record {
+    at(seconds, What::Step { step: 0, began })
+}
+
+/// All processes run, and everyone knows the instance.
+fn settled() -> Vec<Record> {
+    let mut records: Vec<Record> =
+        [A, B, PROVIDER, READER].map(|node| at(0, What::Started { node })).into_iter().collect();
+    records.extend([announced(0, 1), registered(1, A, 1), registered(2, B, 1), adopted(3, true)]);
+    records
+}
+
+fn judge(records: &[Record], expected: Expected) -> Vec<Finding> {
+    let world = world();
+    let expectation = Expectation { text: "it".to_owned(), line: 1, expected, violated: false };
+    let expectations = [expectation];
+    let mut judge = Judge::new(&world, &expectations, &premises());
+    for record in records {
+        judge.record(record);
+    }
+    judge.finish(SimTime::from_secs(600))
+}
+
+#[track_caller]
+fn check(more: Vec<Record>, expected: Expected, verdict: Verdict) {
+    let records: Vec<Record> = settled().into_iter().chain(more).collect();
+    let findings = judge(&records, expected);
+    assert_eq!(findings[0].verdict, verdict, "{}", findings[0].detail);
+}
+
+fn pattern(event: &'static str) -> Pattern {
+    Pattern { event, instances: None, nodes: None, status: None }
+}
+
+#[test]
+fn converged() {
+    let expected = || Expected::Converged { within: Duration::from_secs(60) };
+    check(vec![], expected(), Verdict::Holds);
+    // The provider dies; forgotten in time, too late, and not at all.
+    let dies = |forgotten: Option<u64>| {
+        let mut records = vec![at(100, What::Ended { node: PROVIDER, exit: None })];
+        if let Some(forgotten) = forgotten {
+            records.push(event(110, A, Event::Evicted { instance: X }));
+            records.push(event(110, B, Event::Evicted { instance: X }));
+            records.push(adopted(forgotten, false));
+        }
+        records
+    };
+    check(dies(Some(160)), expected(), Verdict::Holds);
+    check(dies(Some(161)), expected(), Verdict::Violated);
+    check(dies(None), expected(), Verdict::Violated);
+    // Too early to tell.
+    check(vec![at(590, What::Ended { node: PROVIDER, exit: None })], expected(), Verdict::Inconclusive);
+    // Right at first, wrong later.
+    check(vec![adopted(200, false)], expected(), Verdict::Violated);
+    // A wrong status is a difference too.
+    let down = Event::Changed { instance: X, status: Status::Down, version: 1, origin: Origin::Client };
+    check(vec![event(200, B, down)], expected(), Verdict::Violated);
+    // A server that is down is no observer.
+    check(vec![at(300, What::Ended { node: B, exit: None })], expected(), Verdict::Holds);
+}
+
+#[test]
+fn live_instance_not_evicted() {
+    let expected = || Expected::Holds(Invariant::LiveInstanceNotEvicted);
+    let pass = |seconds| event(seconds, A, Event::EvictionPass { leases: 1, expired: 0, evicted: 0 });
+    let evicted = |seconds| event(seconds, A, Event::Evicted { instance: X });
+    check(vec![], expected(), Verdict::Inconclusive);
+    check(vec![pass(60)], expected(), Verdict::Holds);
+    check(
+        vec![at(50, What::Ended { node: PROVIDER, exit: None }), evicted(300)],
+        expected(),
+        Verdict::Inconclusive,
+    );
+    check(vec![evicted(300), pass(300)], expected(), Verdict::Violated);
+    // The check that is always on looks at whether the server could know.
+    let always = |records: Vec<Record>| {
+        let records: Vec<Record> = settled().into_iter().chain(records).collect();
+        judge(&records, Expected::Never(pattern("joined")))[1].verdict
+    };
+    assert_eq!(always(vec![evicted(300), pass(300)]), Verdict::Holds);
+    assert_eq!(always(vec![renewed(211, A), evicted(300), pass(300)]), Verdict::Violated);
+}
+
+#[test]
+fn self_preservation() {
+    let expected = || Expected::Holds(Invariant::SelfPreservation);
+    let window = |renewals: u64, reported: i64, threshold: i64, active: i64| {
+        let mut records =
+            vec![gauge(5, A, Gauge::RenewalThreshold, threshold), gauge(5, A, Gauge::SelfPreservation, 1)];
+        records.extend((0..renewals).map(|n| renewed(6 + n, A)));
+        records.push(gauge(60, A, Gauge::RenewalsLastMinute, reported));
+        if active == 0 {
+            records.push(gauge(60, A, Gauge::SelfPreservation, 0));
+        }
+        records
+    };
+    let pass = |leases, expired, evicted: u32| {
+        let mut records: Vec<Record> =
+            (0..evicted).map(|_| event(60, A, Event::Evicted { instance: X })).collect();
+        records.push(event(60, A, Event::EvictionPass { leases, expired, evicted }));
+        records
+    };
+    let both = |window: Vec<Record>, pass: Vec<Record>| window.into_iter().chain(pass).collect();
+    check(both(window(4, 4, 3, 0), pass(20, 5, 3)), expected(), Verdict::Holds);
+    check(both(window(3, 3, 3, 1), pass(20, 5, 0)), expected(), Verdict::Holds);
+    // Evicts although the renewals equal the threshold.
+    check(both(window(3, 3, 3, 1), pass(20, 5, 3)), expected(), Verdict::Violated);
+    // Says that it is over although it is not, and the reverse.
+    check(both(window(3, 3, 3, 0), pass(20, 5, 0)), expected(), Verdict::Violated);
+    check(both(window(4, 4, 3, 1), pass(20, 5, 0)), expected(), Verdict::Violated);
+    // Counts wrongly.
+    check(both(window(4, 5, 3, 0), pass(20, 5, 0)), expected(), Verdict::Violated);
+    // Evicts more than its share: 20 - trunc(20 x 0.85) = 3.
+    check(both(window(4, 4, 3, 0), pass(20, 5, 4)), expected(), Verdict::Violated);
+    // Evicts what has not expired.
+    check(both(window(4, 4, 3, 0), pass(20, 1, 2)), expected(), Verdict::Violated);
+}
+
+#[test]
+fn conflict_resolution() {
+    let expected = || Expected::Holds(Invariant::ConflictResolution);
+    check(vec![], expected(), Verdict::Holds);
+    // A newer version reaches only one server, and the other within 33 s, later, or never.
+    let newer = |other: Option<u64>| {
+        let mut records = vec![announced(100, 2), registered(101, A, 2)];
+        records.extend(other.map(|seconds| registered(seconds, B, 2)));
+        records.push(renewed(400, A));
+        records
+    };
+    check(newer(Some(133)), expected(), Verdict::Holds);
+    check(newer(Some(401)), expected(), Verdict::Violated);
+    check(newer(None), expected(), Verdict::Violated);
+    // While the servers are cut off from each other nothing is expected.
+    let cut = |healed: Option<u64>| {
+        let mut records = vec![split(90, true)];
+        records.extend(newer(None));
+        records.extend(healed.map(|seconds| split(seconds, false)));
+        records
+    };
+    check(cut(None), expected(), Verdict::Holds);
+    check(cut(Some(580)), expected(), Verdict::Holds);
+    check(cut(Some(500)), expected(), Verdict::Violated);
+}
+
+#[test]
+fn events_gauges_and_counts() {
+    let evicted = || vec![event(100, A, Event::Evicted { instance: X })];
+    check(vec![], Expected::Never(pattern("evicted")), Verdict::Holds);
+    check(evicted(), Expected::Never(pattern("evicted")), Verdict::Violated);
+    check(vec![], Expected::Sometimes(pattern("evicted")), Verdict::Violated);
+    check(evicted(), Expected::Sometimes(pattern("evicted")), Verdict::Holds);
+    let at_b = Pattern { nodes: Some(vec![B]), ..pattern("evicted") };
+    check(evicted(), Expected::Never(at_b), Verdict::Holds);
+    let count = |from, to, is| Expected::Count {
+        pattern: pattern("evicted"),
+        from: SimTime::from_secs(from),
+        to: SimTime::from_secs(to),
+        is: Range::exactly(is),
+    };
+    check(evicted(), count(0, 200, 1.0), Verdict::Holds);
+    check(evicted(), count(101, 200, 1.0), Verdict::Violated);
+    check(evicted(), count(0, 700, 1.0), Verdict::Inconclusive);
+
+    let values = || vec![gauge(10, A, Gauge::ExpectedClients, 3), gauge(50, A, Gauge::ExpectedClients, 4)];
+    let gauge_is = |from, to, is, sometimes| Expected::Gauge {
+        gauge: Gauge::ExpectedClients,
+        servers: vec![A],
+        from: SimTime::from_secs(from),
+        to: SimTime::from_secs(to),
+        is: Range::exactly(is),
+        sometimes,
+    };
+    check(values(), gauge_is(20, 20, 3.0, false), Verdict::Holds);
+    check(values(), gauge_is(20, 60, 3.0, false), Verdict::Violated);
+    check(values(), gauge_is(20, 60, 4.0, true), Verdict::Holds);
+    check(values(), gauge_is(20, 40, 4.0, true), Verdict::Violated);
+    check(vec![], gauge_is(20, 40, 4.0, true), Verdict::Inconclusive);
+}
+
+#[test]
+fn listings_moments_and_calls() {
+    let listed = |by, listed| Expected::Listed {
+        instances: vec![X],
+        servers: vec![A, B],
+        by: SimTime::from_secs(by),
+        listed,
+    };
+    check(vec![], listed(2, true), Verdict::Holds);
+    check(vec![], listed(1, true), Verdict::Violated);
+    check(vec![], listed(500, false), Verdict::Violated);
+    check(vec![], listed(700, true), Verdict::Inconclusive);
+
+    let dies = || vec![split(100, true), adopted(150, false), adopted(160, true), adopted(180, false)];
+    let delay = |low, high| Expected::Delay {
+        from: Moment::StepBegins(0),
+        to: Moment::Forgotten { instances: vec![X], observers: vec![READER] },
+        is: Range::closed(low, high),
+    };
+    check(dies(), delay(79.0, 81.0), Verdict::Holds);
+    check(dies(), delay(49.0, 51.0), Verdict::Violated);
+    check(vec![split(100, true)], delay(0.0, 600.0), Verdict::Violated);
+    check(vec![], delay(0.0, 600.0), Verdict::Inconclusive);
+    let order = |first, second| {
+        let moment = |event| Moment::Event { pattern: pattern(event), nth: 1 };
+        Expected::Order(vec![moment(first), moment(second)])
+    };
+    check(vec![renewed(50, A)], order("announced", "renewed"), Verdict::Holds);
+    check(vec![renewed(50, A)], order("renewed", "announced"), Verdict::Violated);
+
+    let calls = |results: &[CallResult]| -> Vec<Record> {
+        let call = |result| What::Traffic { caller: READER, service: ServiceId(0), chosen: Some(X), result };
+        results.iter().map(|result| at(50, call(*result))).collect()
+    };
+    let success = |low| Expected::Calls { callers: None, success: Range::closed(low, 1.0) };
+    let half = [CallResult::Answered, CallResult::DeadInstance];
+    check(calls(&half), success(0.5), Verdict::Holds);
+    check(calls(&half), success(0.6), Verdict::Violated);
+    check(vec![], success(0.6), Verdict::Inconclusive);
+}
+
+#[test]
+fn a_known_weakness_must_happen() {
+    let world = world();
+    let expectations = [Expectation {
+        text: "violates: live-instance-evicted".to_owned(),
+        line: 1,
+        expected: Expected::Holds(Invariant::LiveInstanceNotEvicted),
+        violated: true,
+    }];
+    let verdict = |evicted: bool| {
+        let mut judge = Judge::new(&world, &expectations, &premises());
+        settled().iter().for_each(|record| {
+            judge.record(record);
+        });
+        if evicted {
+            judge.record(&event(300, A, Event::Evicted { instance: X }));
+        }
+        judge.record(&event(300, A, Event::EvictionPass { leases: 1, expired: 1, evicted: 1 }));
+        let findings = judge.finish(SimTime::from_secs(600));
+        findings[0].verdict
+    };
+    assert_eq!((verdict(true), verdict(false)), (Verdict::Holds, Verdict::Violated));
+}

@@ -1,0 +1,49 @@
+//! `regsim check`: validate scenarios without running them.
+
+use std::path::PathBuf;
+
+use super::{Exit, files};
+
+/// Validate scenarios without running them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  regsim check scenarios              all scenarios of a folder
+  regsim check my.yaml --plan         the resolved plan as a timeline")]
+pub struct Arguments {
+    /// Scenario files, or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Change a value of the scenario, such as `system.eureka.server.enable-self-preservation=false`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Print the resolved plan as a timeline
+    #[arg(long)]
+    plan: bool,
+}
+
+/// Carries it out.
+pub fn carry_out(arguments: &Arguments) -> Exit {
+    let paths = match files::expand(&arguments.paths) {
+        Ok(paths) => paths,
+        Err(mistakes) => {
+            mistakes.iter().for_each(|mistake| eprintln!("error: {mistake}"));
+            return Exit::Misuse;
+        }
+    };
+    let mut exit = Exit::Held;
+    for path in paths {
+        match files::plan(&path, &arguments.settings) {
+            Ok(plan) if arguments.plan => println!("{plan}"),
+            Ok(plan) => {
+                println!("{}: ok ({})", path.display(), plan.title);
+                plan.notes.iter().for_each(|note| eprintln!("{note}"));
+            }
+            Err(diagnostics) => {
+                files::complain(&diagnostics);
+                exit = Exit::Misuse;
+            }
+        }
+    }
+    exit
+}

@@ -1,0 +1,163 @@
+//! What `regsim run` prints and writes once the runs of a scenario are made.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::run::{Arguments, Done, Failure, Format, Story};
+use super::{Exit, files};
+use crate::check::Verdict;
+use crate::report::summary::Summary;
+use crate::report::text::Timeline;
+use crate::report::write::{WriteError, write_whole};
+use crate::report::{convergence, ensemble, fill};
+
+/// Failing seeds of a sweep that get reports of their own.
+const REPORTED_FAILURES: usize = 5;
+
+/// Prints and writes what came of all runs of one scenario.
+pub fn report(story: &Story, done: Vec<Result<Done, Failure>>, arguments: &Arguments) -> Exit {
+    let mut exit = Exit::Held;
+    let mut made = Vec::with_capacity(done.len());
+    for result in done {
+        match result {
+            Ok(done) => {
+                exit = exit.max(match done.outcome.verdict {
+                    Verdict::Holds => Exit::Held,
+                    Verdict::Violated => Exit::Violated,
+                    Verdict::Inconclusive => Exit::Inconclusive,
+                });
+                made.push(done);
+            }
+            Err(Failure::Plan(diagnostics)) => {
+                files::complain(&diagnostics);
+                exit = exit.max(Exit::Misuse);
+            }
+            Err(Failure::Record(message)) => {
+                eprintln!("error: {message}");
+                exit = exit.max(Exit::Misuse);
+            }
+            Err(Failure::Divergence(divergence)) => {
+                eprintln!("error: {}: {divergence}", story.path.display());
+                exit = exit.max(Exit::Broken);
+            }
+        }
+    }
+    let written = if arguments.seeds.is_some() {
+        many(story, &made, arguments)
+    } else {
+        made.iter().try_for_each(|done| one(story, done, arguments))
+    };
+    match written {
+        Ok(()) => exit,
+        Err(error) => {
+            eprintln!("error: {error}");
+            exit.max(Exit::Misuse)
+        }
+    }
+}
+
+/// One run: its files, then its timeline or its line of JSON.
+fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
+    write_run(done)?;
+    match arguments.format {
+        Format::Json => println!("{}", summary(done, Some(&done.folder)).line()),
+        Format::Text => {
+            let digest = done.outcome.digest.to_string();
+            let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
+            let checks = fill::checks(&done.outcome.findings);
+            let replay = replay(story, done.outcome.seed, arguments);
+            let folder = done.folder.display().to_string();
+            let timeline = Timeline {
+                run: &view,
+                verdict: done.outcome.verdict,
+                checks: &checks,
+                replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
+                report: Some(&folder),
+                columns: 100,
+                colour: std::io::stdout().is_terminal(),
+            };
+            println!("{}", timeline.render());
+        }
+    }
+    Ok(())
+}
+
+/// Many runs: one picture of all, and reports of the first that failed.
+fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), WriteError> {
+    let Some(first) = made.first() else { return Ok(()) };
+    let runs = made.iter().map(|done| (done.outcome.seed, &done.outcome.measured));
+    let together = fill::ensemble(&first.plan, runs);
+    let folder = arguments.out.join(&first.plan.name).join(format!("seeds-1-{}", made.len()));
+    let sheet = ensemble::sheet(&together);
+    write_whole(&folder.join("ensemble.svg"), sheet.svg().as_bytes())?;
+    write_whole(&folder.join("ensemble.png"), &sheet.png())?;
+    let failed = || made.iter().filter(|done| done.outcome.verdict != Verdict::Holds);
+    let mut lines = String::new();
+    for done in made {
+        let reported = failed().take(REPORTED_FAILURES).any(|it| it.outcome.seed == done.outcome.seed);
+        if reported {
+            write_run(done)?;
+        }
+        let line = summary(done, reported.then_some(&*done.folder)).line();
+        if arguments.format == Format::Json {
+            println!("{line}");
+        }
+        let _ = writeln!(lines, "{line}");
+    }
+    write_whole(&folder.join("runs.jsonl"), lines.as_bytes())?;
+    if arguments.format == Format::Text {
+        println!("{}", sheet.title);
+        println!("{} of {} runs held", made.len() - failed().count(), made.len());
+        for done in failed().take(REPORTED_FAILURES) {
+            println!("  seed {}: {}", done.outcome.seed, done.outcome.verdict.name());
+            println!("    replay  {}", replay(story, done.outcome.seed, arguments));
+        }
+        if failed().count() > REPORTED_FAILURES {
+            println!("  … and {} more, in runs.jsonl", failed().count() - REPORTED_FAILURES);
+        }
+        println!("report  {}\n", folder.display());
+    }
+    Ok(())
+}
+
+/// The files of one run.
+fn write_run(done: &Done) -> Result<(), WriteError> {
+    let digest = done.outcome.digest.to_string();
+    let sheet =
+        convergence::sheet(&fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured));
+    write_whole(&done.folder.join("convergence.svg"), sheet.svg().as_bytes())?;
+    write_whole(&done.folder.join("convergence.png"), &sheet.png())?;
+    write_whole(&done.folder.join("summary.json"), summary(done, Some(&done.folder)).file().as_bytes())
+}
+
+fn summary(done: &Done, folder: Option<&Path>) -> Summary {
+    let outcome = &done.outcome;
+    Summary {
+        scenario: done.plan.name.clone(),
+        system: done.plan.system.name().to_owned(),
+        seed: outcome.seed,
+        verdict: outcome.verdict,
+        digest: outcome.digest.to_string(),
+        virtual_ms: outcome.ended_at.as_millis(),
+        events: outcome.events,
+        wall_ms: u64::try_from(rounded(done.wall).as_millis()).unwrap_or(u64::MAX),
+        checks: fill::checks(&outcome.findings),
+        metrics: fill::metrics(&outcome.measured),
+        report: folder.map(|folder| folder.display().to_string()),
+    }
+}
+
+fn rounded(wall: Duration) -> Duration {
+    wall + Duration::from_micros(500)
+}
+
+/// The command that repeats a run.
+fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
+    let mut command = format!("regsim run {} --seed {seed}", story.path.display());
+    for setting in &arguments.settings {
+        let _ = write!(command, " --set '{setting}'");
+    }
+    command
+}

@@ -1,0 +1,131 @@
+//! What a scenario expects of its run, with every name resolved to ids.
+
+use std::time::Duration;
+
+use crate::protocol::{Gauge, InstanceId, NodeId, SimTime, Status};
+
+/// One expectation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// As it stands in the scenario, on one line, such as `converged: { within: 60s }`.
+    pub text: String,
+    /// Line in the scenario file, from 1.
+    pub line: u32,
+    /// What must hold.
+    pub expected: Expected,
+    /// `violates:` a known weakness: the run is right only if this does *not* hold.
+    pub violated: bool,
+}
+
+/// What must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expected {
+    /// From the last disturbance or change of truth, all servers and subscribed clients agree with the truth within the bound,
+    /// and keep agreeing.
+    Converged { within: Duration },
+    /// An always-on check holds.
+    Holds(Invariant),
+    /// No event matches.
+    Never(Pattern),
+    /// At least one event matches.
+    Sometimes(Pattern),
+    /// A gauge has, at some moment of the window, a value in the range (`sometimes`), or at every moment of it (else).
+    Gauge { gauge: Gauge, servers: Vec<NodeId>, from: SimTime, to: SimTime, is: Range, sometimes: bool },
+    /// At `by`, each of the servers lists (or does not list) each of the instances, and does so since a moment before.
+    Listed { instances: Vec<InstanceId>, servers: Vec<NodeId>, by: SimTime, listed: bool },
+    /// So many events match within the window.
+    Count { pattern: Pattern, from: SimTime, to: SimTime, is: Range },
+    /// The second moment comes so long after the first.
+    Delay { from: Moment, to: Moment, is: Range },
+    /// The moments come in this order.
+    Order(Vec<Moment>),
+    /// This share of the calls between instances is answered.
+    Calls { callers: Option<Vec<NodeId>>, success: Range },
+}
+
+/// A family of checks that is always on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// No instance that renews in time at this server is evicted by it.
+    LiveInstanceNotEvicted,
+    /// Nothing is evicted under self-preservation; no run evicts more than its share.
+    SelfPreservation,
+    /// All servers come to hold the newest version of a live instance.
+    ConflictResolution,
+}
+
+impl Invariant {
+    /// All of them.
+    pub const ALL: [Invariant; 3] =
+        [Invariant::LiveInstanceNotEvicted, Invariant::SelfPreservation, Invariant::ConflictResolution];
+
+    /// Its name in reports and scenarios. `never: live-instance-evicted` is the first one's other name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Invariant::LiveInstanceNotEvicted => "live-instance-not-evicted",
+            Invariant::SelfPreservation => "self-preservation",
+            Invariant::ConflictResolution => "conflict-resolution",
+        }
+    }
+}
+
+/// Which events are meant. What is `None` matches all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// `Event::name`.
+    pub event: &'static str,
+    /// Instances it is about.
+    pub instances: Option<Vec<InstanceId>>,
+    /// Processes that report it.
+    pub nodes: Option<Vec<NodeId>>,
+    /// The status it names.
+    pub status: Option<Status>,
+}
+
+/// A moment of the run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Moment {
+    /// A fixed time.
+    At(SimTime),
+    /// A step of the schedule takes effect.
+    StepBegins(u32),
+    /// A step of the schedule ends.
+    StepEnds(u32),
+    /// The n-th matching event (from 1), counted from the previous moment of the same expectation on.
+    Event { pattern: Pattern, nth: u32 },
+    /// From here to the end of the run, none of these caches and servers lists any of the instances.
+    Forgotten { instances: Vec<InstanceId>, observers: Vec<NodeId> },
+    /// From here to the end of the run, all of these caches and servers list all of the instances.
+    Known { instances: Vec<InstanceId>, observers: Vec<NodeId> },
+}
+
+/// A closed or half-open range of numbers; times are in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Whether the lower end itself is out (`> 3`).
+    pub above: bool,
+    /// Whether the upper end itself is out (`< 3`).
+    pub below: bool,
+}
+
+impl Range {
+    /// Exactly this value.
+    pub fn exactly(value: f64) -> Range {
+        Range { low: value, high: value, above: false, below: false }
+    }
+
+    /// From `low` to `high`, both in.
+    pub fn closed(low: f64, high: f64) -> Range {
+        Range { low, high, above: false, below: false }
+    }
+
+    /// Whether the value lies in the range.
+    pub fn contains(self, value: f64) -> bool {
+        (if self.above { value > self.low } else { value >= self.low })
+            && (if self.below { value < self.high } else { value <= self.high })
+    }
+}

@@ -1,0 +1,221 @@
+//! From what the user wrote to what will run: names become ids, defaults are filled in, chance is drawn from the seed.
+//!
+//! Separate from the plan's types because it is the only place that sees both the scenario and the plan. It goes on after a
+//! mistake, as the reader does, so that all unknown names of a file are shown at once. One step after the other, each in a
+//! file: [`places`], [`settings`] and [`fleet`], [`targets`], [`schedule`], [`judgement`].
+
+mod fleet;
+mod judgement;
+mod places;
+mod schedule;
+mod settings;
+mod targets;
+
+use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
+use super::{Plan, System};
+use crate::protocol::eureka;
+use crate::protocol::{Address, Key, NodeId, SimTime};
+use crate::scenario::Scenario;
+use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The wall clock at the start of a run lies within a minute from here: 2026-01-01T00:00:00Z. Where exactly is drawn, so that
+/// what runs on wall-clock multiples (Eureka's cache fill) has no phase of its own over many seeds.
+const EPOCH_MS: i64 = 1_767_225_600_000;
+
+/// More inputs than this within one virtual second are a flood, not a load.
+const FLOOD_LIMIT: u64 = 10_000_000;
+
+/// How long a run is if nothing says so: five minutes.
+const SHORTEST: Duration = Duration::from_secs(300);
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+enum Named {
+    Region(RegionId),
+    Zone(ZoneId),
+    Host(HostId),
+    Server(NodeId),
+    Service(Vec<NodeId>),
+}
+
+struct Resolver<'s> {
+    scenario: &'s Scenario,
+    chance: Key,
+    regions: Vec<String>,
+    zones: Vec<Zone>,
+    hosts: Vec<Host>,
+    processes: Vec<Process>,
+    configs: Vec<Arc<eureka::Config>>,
+    addresses: Vec<AddressEntry>,
+    instances: Vec<String>,
+    services: Vec<String>,
+    names: BTreeMap<String, Named>,
+    traffic: Vec<Traffic>,
+    steps: Vec<Step>,
+    /// The resolved steps of each named step: indices of the first and the last, beginning of the first, end of the last.
+    moments: BTreeMap<String, StepMoments>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Where a named step stands in the schedule.
+#[derive(Clone, Copy, Debug)]
+struct StepMoments {
+    first: usize,
+    last: usize,
+    end: SimTime,
+}
+
+impl Plan {
+    /// Resolves a scenario for the seed that it names, or 1.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve_for`].
+    pub fn resolve(scenario: &Scenario) -> Result<Plan, Vec<Diagnostic>> {
+        Self::resolve_for(scenario, scenario.seed.unwrap_or(1))
+    }
+
+    /// Resolves a scenario for a seed. Start times, shares of targets and the wall clock are drawn from it, so every seed has a
+    /// plan of its own.
+    ///
+    /// # Errors
+    /// All names that do not exist, and all that cannot be, with their places in the scenario or in a file that it names.
+    pub fn resolve_for(scenario: &Scenario, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
+        let mut resolver = Resolver::new(scenario, seed);
+        resolver.resolve_places();
+        resolver.resolve_fleet();
+        let paths = resolver.resolve_paths();
+        resolver.resolve_schedule();
+        let (expectations, latest) = resolver.resolve_expectations();
+        let duration = resolver.duration(latest);
+        let epoch_ms = EPOCH_MS + (resolver.chance.child("epoch").draw(0, 0, 0, 0) % 60_000) as i64;
+        if !resolver.diagnostics.is_empty() {
+            let mut diagnostics = resolver.diagnostics;
+            diagnostics.sort_by(|a, b| (&a.source.name, a.span).cmp(&(&b.source.name, b.span)));
+            // A name may be looked up more than once.
+            diagnostics.dedup();
+            return Err(diagnostics);
+        }
+        let notes = scenario.notes.iter().map(|note| {
+            let (line, _) = note.position();
+            format!("{}:{line}: {}", note.source.name, note.message)
+        });
+        Ok(Plan {
+            name: scenario.name.clone(),
+            title: scenario.title.clone(),
+            about: scenario.about.clone().unwrap_or_default(),
+            system: System::Eureka(resolver.configs),
+            world: World {
+                regions: resolver.regions,
+                zones: resolver.zones,
+                hosts: resolver.hosts,
+                processes: resolver.processes,
+                addresses: resolver.addresses,
+                instances: resolver.instances,
+                services: resolver.services,
+                paths,
+                steps: resolver.steps,
+                traffic: resolver.traffic,
+                duration,
+                epoch_ms,
+                flood_limit: FLOOD_LIMIT,
+            },
+            expectations,
+            seed,
+            notes: notes.collect(),
+        })
+    }
+}
+
+impl<'s> Resolver<'s> {
+    fn new(scenario: &'s Scenario, seed: u64) -> Self {
+        Resolver {
+            scenario,
+            chance: Key::root(seed).child("plan"),
+            regions: Vec::new(),
+            zones: Vec::new(),
+            hosts: Vec::new(),
+            processes: Vec::new(),
+            configs: Vec::new(),
+            addresses: Vec::new(),
+            instances: Vec::new(),
+            services: Vec::new(),
+            names: BTreeMap::new(),
+            traffic: Vec::new(),
+            steps: Vec::new(),
+            moments: BTreeMap::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    fn error(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
+        let (source, span) = self.scenario.sources.locate(span);
+        self.error_in(source, span, message, help);
+    }
+
+    fn error_in(
+        &mut self,
+        source: Arc<Source>,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let message = message.into();
+        self.diagnostics.push(Diagnostic { source, span, severity: Severity::Error, message, help });
+    }
+
+    /// Records a mistake whose right form is known, and is `None`.
+    fn refuse<T>(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
+        self.error(span, message, Some(help.into()));
+        None
+    }
+
+    /// Records that a name is not known, with the nearest that is.
+    fn unknown<T>(&mut self, what: &str, name: &Spanned<String>, valid: Vec<String>) -> Option<T> {
+        let help = match valid.is_empty() {
+            true => Some(format!("the scenario names no {what}")),
+            false => suggestion(name, valid.iter().map(String::as_str)),
+        };
+        self.error(name.span, format!("unknown {what}: `{}`", name.value), help);
+        None
+    }
+
+    /// Gives a name to something; every name stands for one thing.
+    fn name(&mut self, name: &Spanned<String>, named: Named) {
+        if self.names.insert(name.value.clone(), named).is_some() {
+            let help = "regions, zones, hosts, servers and services need names of their own";
+            self.error(name.span, format!("one name for two things: `{}`", name.value), Some(help.into()));
+        }
+    }
+
+    /// When the run ends: as said, or late enough for everything that is expected.
+    fn duration(&mut self, latest: SimTime) -> SimTime {
+        let said = self.scenario.duration.as_ref().map(|duration| duration.value);
+        let Some(said) = said.map(SimTime::from) else { return latest.max(SimTime::from(SHORTEST)) };
+        let span = self.scenario.duration.as_ref().map_or(Span::default(), |duration| duration.span);
+        if said == SimTime::ZERO {
+            self.error(span, "a run of no length", Some("leave `duration` out".into()));
+        }
+        if let Some(step) = self.steps.iter().find(|step| step.at > said) {
+            let message = format!("the run ends before a step: `{}` at {}", step.name, step.at);
+            self.error(span, message, Some("a longer `duration`, or none".into()));
+        }
+        said
+    }
+
+    /// The address of that name, as a new entry of the address book.
+    fn address(&mut self, entry: AddressEntry) -> Address {
+        self.addresses.push(entry);
+        Address(self.addresses.len() as u32 - 1)
+    }
+
+    fn address_named(&self, name: &str) -> Option<Address> {
+        let at = self.addresses.iter().position(|entry| entry.name == name)?;
+        Some(Address(at as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests;

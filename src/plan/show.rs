@@ -1,0 +1,209 @@
+//! A plan as a timeline, for `regsim check --plan`: what will run where, what happens when, what must hold.
+//!
+//! Separate because it is for eyes only: nothing reads it back.
+
+use super::world::{Behind, Fault, Latency, PathChange, Quality, Role, Step, World};
+use super::{Plan, System};
+use crate::protocol::eureka::Config;
+use crate::protocol::{NodeId, SimTime};
+use std::fmt;
+use std::time::Duration;
+
+/// Instances of one service beyond these are summed up.
+const SHOWN_EACH: usize = 4;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let world = &self.world;
+        writeln!(f, "{}: {}", self.name, self.title)?;
+        writeln!(
+            f,
+            "{} on {} hosts, {} long, seed {}",
+            self.system.name(),
+            world.hosts.len(),
+            world.duration,
+            self.seed
+        )?;
+        writeln!(f, "\npaths")?;
+        show_paths(world, f)?;
+        writeln!(f, "\ntimeline")?;
+        for (at, line) in self.lines() {
+            writeln!(f, "  {at:>14}  {line}", at = at.to_string())?;
+        }
+        if !self.expectations.is_empty() {
+            writeln!(f, "\nexpected")?;
+        }
+        for expectation in &self.expectations {
+            writeln!(f, "  line {:>3}  {}", expectation.line, expectation.text)?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(f, "\nnotes")?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "  {note}"))
+    }
+}
+
+impl Plan {
+    /// Starts and steps, in order of time.
+    fn lines(&self) -> Vec<(SimTime, String)> {
+        let world = &self.world;
+        let mut lines = Vec::new();
+        for node in (0..world.processes.len() as u32).map(NodeId) {
+            let process = &world.processes[node.index()];
+            let index = process.name.rsplit_once('/').and_then(|(_, index)| index.parse().ok()).unwrap_or(0);
+            if process.role == Role::Server || index < SHOWN_EACH {
+                lines.push((process.start, self.start_line(node)));
+            } else if index == SHOWN_EACH {
+                let service = process.name.rsplit_once('/').map_or("", |(service, _)| service);
+                let more = world
+                    .processes
+                    .iter()
+                    .filter(|other| other.name.rsplit_once('/').is_some_and(|(of, _)| of == service));
+                let more = more.count() - SHOWN_EACH;
+                lines.push((process.start, format!("start {service}/… and so on, {more} more")));
+            }
+        }
+        for step in &world.steps {
+            lines.push((step.at, format!("{}{}", step.name, tail(world, step))));
+            if let Some(until) = step.until {
+                lines.push((until, format!("end of {}", step.name)));
+            }
+        }
+        lines.push((world.duration, "the run ends".to_owned()));
+        lines.sort_by_key(|(at, _)| *at);
+        lines
+    }
+
+    fn start_line(&self, node: NodeId) -> String {
+        let world = &self.world;
+        let process = &world.processes[node.index()];
+        let zone = &world.zones[world.hosts[process.host.index()].zone.index()].name;
+        let address = &world.addresses[process.address.index()].name;
+        let System::Eureka(configs) = &self.system;
+        let (to, urls) = match &*configs[node.index()] {
+            Config::Server(server) => ("peers", &server.client.service_urls),
+            Config::Client(client) => ("servers", &client.service_urls),
+        };
+        let urls: Vec<&str> =
+            urls.iter().map(|url| world.addresses[url.address.index()].name.as_str()).collect();
+        let urls = if urls.is_empty() { "none".to_owned() } else { urls.join(", ") };
+        format!("start {} at {address} in {zone}, {to}: {urls}", process.name)
+    }
+}
+
+/// What a step's name may not say: whom it really hits, and the change of a path.
+fn tail(world: &World, step: &Step) -> String {
+    let names = |nodes: &[NodeId]| {
+        let names: Vec<&str> = nodes.iter().map(|node| world.processes[node.index()].name.as_str()).collect();
+        format!(" [{}]", few(&names))
+    };
+    match &step.fault {
+        Fault::Crash { processes } | Fault::Stop { processes } | Fault::Pause { processes } => {
+            names(processes)
+        }
+        Fault::Restart { processes, .. } | Fault::Slow { processes, .. } => names(processes),
+        Fault::Partition { groups } => {
+            let groups: Vec<String> = groups
+                .iter()
+                .map(|group| {
+                    few(&group.iter().map(|host| world.hosts[host.index()].name.as_str()).collect::<Vec<_>>())
+                })
+                .collect();
+            format!(" [{}]", groups.join(" | "))
+        }
+        Fault::Path { from, to, change } => {
+            format!(" [{} to {} hosts: {}]", from.len(), to.len(), change_text(change))
+        }
+        Fault::Ask { process, operation } => {
+            format!(" [{operation:?} at {}]", world.processes[process.index()].name)
+        }
+        Fault::Reconfigure { process, .. } => names(&[*process]),
+        Fault::Resolve { address, behind } => {
+            let behind = match behind {
+                Behind::Processes(nodes) | Behind::Multicast(nodes) => names(nodes),
+                Behind::Nothing(_) => " [nothing]".to_owned(),
+                Behind::NoHost => " [no host]".to_owned(),
+            };
+            format!(" {}{behind}", world.addresses[address.index()].name)
+        }
+        Fault::Cut { .. }
+        | Fault::Messages { .. }
+        | Fault::PowerOff { .. }
+        | Fault::Clock { .. }
+        | Fault::SlowDisk { .. }
+        | Fault::FullDisk { .. }
+        | Fault::Reset { .. } => String::new(),
+    }
+}
+
+fn few(names: &[&str]) -> String {
+    match names.len() {
+        0..=6 => names.join(", "),
+        more => format!("{}, and {} more", names[..6].join(", "), more - 6),
+    }
+}
+
+fn show_paths(world: &World, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let paths = &world.paths;
+    let mut line = |name: &str, quality: &Quality| writeln!(f, "  {name:<24} {}", quality_text(quality));
+    line("same-host", &paths.same_host)?;
+    line("same-zone", &paths.same_zone)?;
+    line("same-region", &paths.same_region)?;
+    line("cross-region", &paths.cross_region)?;
+    for (from, to, quality) in &paths.regions {
+        line(&format!("{} -> {}", world.regions[from.index()], world.regions[to.index()]), quality)?;
+    }
+    for (from, to, quality) in &paths.zones {
+        line(&format!("{} -> {}", world.zones[from.index()].name, world.zones[to.index()].name), quality)?;
+    }
+    for (from, to, quality) in paths.hosts.iter().take(20) {
+        line(&format!("{} -> {}", world.hosts[from.index()].name, world.hosts[to.index()].name), quality)?;
+    }
+    match paths.hosts.len().saturating_sub(20) {
+        0 => Ok(()),
+        more => writeln!(f, "  and {more} more pairs of hosts"),
+    }
+}
+
+fn quality_text(quality: &Quality) -> String {
+    let Quality { latency, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } = quality.clone();
+    let above_zero = |ppm: u32| Some(ppm).filter(|ppm| *ppm > 0);
+    change_text(&PathChange {
+        latency: Some(latency),
+        loss_ppm: above_zero(loss_ppm),
+        duplicate_ppm: above_zero(duplicate_ppm),
+        reorder_ppm: above_zero(reorder_ppm),
+        bandwidth,
+    })
+}
+
+fn change_text(change: &PathChange) -> String {
+    let mut parts = Vec::new();
+    parts.extend(change.latency.as_ref().map(latency_text));
+    let share =
+        |name: &str, ppm: Option<u32>| ppm.map(|ppm| format!("{name} {}%", f64::from(ppm) / 10_000.0));
+    parts.extend(share("loss", change.loss_ppm));
+    parts.extend(share("duplication", change.duplicate_ppm));
+    parts.extend(share("reordering", change.reorder_ppm));
+    parts.extend(change.bandwidth.map(|bytes| format!("{bytes} B/s")));
+    parts.join(", ")
+}
+
+fn latency_text(latency: &Latency) -> String {
+    match latency {
+        Latency::Fixed(fixed) => short(*fixed),
+        Latency::Uniform(low, high) => format!("{}..{}", short(*low), short(*high)),
+        Latency::Normal { mean, deviation, .. } => format!("normal {} ± {}", short(*mean), short(*deviation)),
+        Latency::Lognormal { median, p99, floor } => {
+            format!("lognormal median {} p99 {} floor {}", short(*median), short(*p99), short(*floor))
+        }
+        Latency::Pareto { floor, alpha_milli } => {
+            format!("pareto from {} tail {}", short(*floor), f64::from(*alpha_milli) / 1000.0)
+        }
+        Latency::Quantiles(quantiles) => format!("{} quantiles", quantiles.len()),
+    }
+}
+
+fn short(duration: Duration) -> String {
+    crate::scenario::units::Shown(duration).to_string()
+}

@@ -1,0 +1,277 @@
+//! Which servers a client knows, in which order it tries them, and which of them are in quarantine.
+//!
+//! One list serves both chains of the transport, as upstream: own zone first, each part in random order, shuffled again at
+//! every resolution. The quarantine of a chain is a mark on the entries of this list, so that it needs no memory of its own;
+//! it is the same set as upstream's, which is intersected with the list before each use.
+//!
+//! Left out: DNS lists, and lists read from the registry itself (composite bootstrap, read cluster).
+
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::NEVER;
+use crate::protocol::eureka::node::ServiceUrl;
+use crate::protocol::{Address, Instant, PoolId, Stream};
+
+/// Which of the two independent transports a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Register, heartbeat, cancel.
+    Registration,
+    /// Reads of the registry.
+    Query,
+}
+
+impl Channel {
+    /// Each transport has connections of its own.
+    pub fn pool(self) -> PoolId {
+        PoolId(self as u8)
+    }
+}
+
+/// Most servers that one request can get to: it makes three attempts.
+pub const ATTEMPTS: u8 = 3;
+
+/// The head of the list as one request sees it. What lies behind the third entry can never be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Candidates {
+    addresses: [Address; ATTEMPTS as usize],
+    count: u8,
+}
+
+impl Candidates {
+    fn of(list: impl Iterator<Item = Address>) -> Candidates {
+        let mut candidates = Candidates::none();
+        for address in list.take(usize::from(ATTEMPTS)) {
+            candidates.addresses[usize::from(candidates.count)] = address;
+            candidates.count += 1;
+        }
+        candidates
+    }
+
+    /// No candidates.
+    pub fn none() -> Candidates {
+        Candidates { addresses: [Address(0); ATTEMPTS as usize], count: 0 }
+    }
+
+    /// The `n`-th, counted from 0.
+    pub fn get(&self, n: u8) -> Option<Address> {
+        self.addresses[..usize::from(self.count)].get(usize::from(n)).copied()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Endpoint {
+    address: Address,
+    /// By channel.
+    quarantined: [bool; 2],
+}
+
+/// Servers by zone affinity: `own_zone` of them first, then the others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Resolution {
+    list: Box<[Endpoint]>,
+    own_zone: usize,
+}
+
+impl Resolution {
+    fn new(urls: &[ServiceUrl], zone: &str) -> Resolution {
+        let is_own = |url: &&ServiceUrl| url.zone.eq_ignore_ascii_case(zone);
+        let own = urls.iter().filter(is_own);
+        let others = urls.iter().filter(|url| !is_own(url));
+        let list = own.chain(others).map(|url| Endpoint { address: url.address, quarantined: [false; 2] });
+        Resolution { list: list.collect(), own_zone: urls.iter().filter(is_own).count() }
+    }
+
+    fn shuffle(&mut self, random: &mut Stream) {
+        let (own, others) = self.list.split_at_mut(self.own_zone);
+        shuffle(own, random);
+        shuffle(others, random);
+    }
+}
+
+/// Every order with the same chance (Fisher and Yates).
+fn shuffle<T>(part: &mut [T], random: &mut Stream) {
+    for last in (1..part.len()).rev() {
+        let bound = u32::try_from(last).expect("a server list is short");
+        part.swap(last, random.random_range(0..=bound) as usize);
+    }
+}
+
+/// The servers that a client knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoints {
+    current: Resolution,
+    /// What the next resolution will find, if the settings were changed since the last one.
+    changed: Option<Box<Resolution>>,
+    /// When the list is resolved again. Armed by the first request that needs the list.
+    due: Instant,
+}
+
+impl Endpoints {
+    /// Resolves the list for the first time.
+    pub fn new(urls: &[ServiceUrl], zone: &str, random: &mut Stream) -> Endpoints {
+        let mut current = Resolution::new(urls, zone);
+        current.shuffle(random);
+        Endpoints { current, changed: None, due: NEVER }
+    }
+
+    /// The settings were changed. The list follows at its next resolution.
+    pub fn reconfigure(&mut self, urls: &[ServiceUrl], zone: &str) {
+        self.changed = Some(Box::new(Resolution::new(urls, zone)));
+    }
+
+    /// When the list is to be resolved again.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Resolves the list again, which shuffles it. Servers that stay on it stay in quarantine.
+    pub fn resolve(&mut self, interval: Duration, now: Instant, random: &mut Stream) {
+        if let Some(mut next) = self.changed.take() {
+            for endpoint in &mut next.list {
+                let known = self.current.list.iter().find(|known| known.address == endpoint.address);
+                endpoint.quarantined = known.map_or([false; 2], |known| known.quarantined);
+            }
+            self.current = *next;
+        }
+        self.current.shuffle(random);
+        self.due = now + interval;
+    }
+
+    /// The servers that a new request may try. A quarantine that holds `refresh_share` of the list is lifted.
+    ///
+    /// A URL may stand on the list several times, under several zones. It is quarantined once, but it counts as often as it
+    /// stands there for the length of the list; so a list can be in quarantine as a whole and stay there.
+    pub fn candidates(&mut self, channel: Channel, refresh_share: f64) -> Candidates {
+        let size = self.current.list.len();
+        let threshold = ((size as f64 * refresh_share) as usize).min(size);
+        let in_quarantine = self.in_quarantine(channel);
+        if in_quarantine > 0 && in_quarantine >= threshold {
+            self.lift(channel);
+        }
+        let free = self.current.list.iter().filter(|endpoint| !endpoint.quarantined[channel as usize]);
+        Candidates::of(free.map(|endpoint| endpoint.address))
+    }
+
+    /// The head of the list, whatever is in quarantine.
+    pub fn all(&self) -> Candidates {
+        Candidates::of(self.current.list.iter().map(|endpoint| endpoint.address))
+    }
+
+    /// The list is in use from now on: it will be resolved again after `interval`.
+    pub fn arm(&mut self, interval: Duration, now: Instant) {
+        if self.due == NEVER {
+            self.due = now + interval;
+        }
+    }
+
+    /// Nobody needs the list any more.
+    pub fn disarm(&mut self) {
+        self.due = NEVER;
+    }
+
+    /// Puts a server in quarantine, if it is on the list.
+    pub fn quarantine(&mut self, channel: Channel, address: Address) {
+        for endpoint in self.current.list.iter_mut().filter(|endpoint| endpoint.address == address) {
+            endpoint.quarantined[channel as usize] = true;
+        }
+    }
+
+    /// Empties the quarantine of a channel.
+    pub fn lift(&mut self, channel: Channel) {
+        self.current.list.iter_mut().for_each(|endpoint| endpoint.quarantined[channel as usize] = false);
+    }
+
+    /// How many different URLs are in quarantine.
+    fn in_quarantine(&self, channel: Channel) -> usize {
+        let list = &self.current.list;
+        let first_of_its_url = |at: usize| list[..at].iter().all(|other| other.address != list[at].address);
+        (0..list.len()).filter(|at| list[*at].quarantined[channel as usize] && first_of_its_url(*at)).count()
+    }
+}
+
+#[cfg(test)]
+impl Endpoints {
+    /// A list in exactly this order.
+    pub fn in_order(addresses: &[u32]) -> Endpoints {
+        let endpoint = |address: &u32| Endpoint { address: Address(*address), quarantined: [false; 2] };
+        let list: Box<[Endpoint]> = addresses.iter().map(endpoint).collect();
+        Endpoints { current: Resolution { own_zone: list.len(), list }, changed: None, due: NEVER }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Key;
+    use std::collections::BTreeMap;
+
+    fn urls(list: &[(&str, u32)]) -> Vec<ServiceUrl> {
+        let url = |(zone, n): &(&str, u32)| ServiceUrl {
+            zone: (*zone).into(),
+            host: format!("h{n}").into(),
+            address: Address(*n),
+        };
+        list.iter().map(url).collect()
+    }
+
+    fn order(endpoints: &Endpoints) -> Vec<u32> {
+        endpoints.current.list.iter().map(|endpoint| endpoint.address.0).collect()
+    }
+
+    #[test]
+    fn the_own_zone_comes_first_and_all_orders_are_equally_frequent() {
+        let urls = urls(&[("b", 4), ("A", 1), ("b", 5), ("a", 2), ("a", 3)]);
+        let mut random = Key::root(1).small();
+        let mut endpoints = Endpoints::new(&urls, "a", &mut random);
+        let mut seen = BTreeMap::new();
+        for _ in 0..12_000 {
+            let order = order(&endpoints);
+            assert!(order[..3].iter().all(|n| *n <= 3), "own zone first: {order:?}");
+            *seen.entry(order).or_insert(0) += 1;
+            endpoints.resolve(Duration::from_secs(300), Instant(0), &mut random);
+        }
+        assert_eq!(seen.len(), 12, "3! x 2! orders");
+        assert!(seen.values().all(|count| (850..1150).contains(count)), "{seen:?}");
+    }
+
+    /// The table of the reference, 6.7: how many must be in quarantine for it to be lifted.
+    #[test]
+    fn quarantine_thresholds() {
+        for (size, threshold) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 3), (6, 3), (10, 6)] {
+            for dead in 1..=size {
+                let mut endpoints = Endpoints::in_order(&(0..size).collect::<Vec<_>>());
+                (0..dead).for_each(|n| endpoints.quarantine(Channel::Query, Address(n)));
+                let candidates = endpoints.candidates(Channel::Query, 0.66);
+                let lifted = dead >= threshold;
+                let first = if lifted { 0 } else { dead };
+                assert_eq!(candidates.get(0), (first < size).then_some(Address(first)), "{dead} of {size}");
+                assert_eq!(endpoints.in_quarantine(Channel::Query), if lifted { 0 } else { dead as usize });
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_in_many_zones_is_quarantined_once_and_can_shut_the_client_out() {
+        let mut endpoints = Endpoints::in_order(&[7, 7, 7, 7]);
+        endpoints.quarantine(Channel::Registration, Address(7));
+        assert_eq!(endpoints.candidates(Channel::Registration, 0.66), Candidates::none());
+        assert_eq!(endpoints.candidates(Channel::Query, 0.66).get(2), Some(Address(7)), "channels are apart");
+    }
+
+    #[test]
+    fn changed_urls_are_found_at_the_next_resolution_and_keep_their_quarantine() {
+        let mut random = Key::root(2).small();
+        let mut endpoints = Endpoints::new(&urls(&[("a", 1), ("b", 2)]), "a", &mut random);
+        endpoints.quarantine(Channel::Query, Address(2));
+        endpoints.reconfigure(&urls(&[("a", 3), ("a", 2), ("b", 4), ("b", 5)]), "A");
+        assert_eq!(order(&endpoints), [1, 2]);
+        endpoints.resolve(Duration::from_secs(300), Instant(0), &mut random);
+        let mut servers = order(&endpoints);
+        servers.sort_unstable();
+        assert_eq!(servers, [2, 3, 4, 5]);
+        assert_eq!(endpoints.candidates(Channel::Query, 0.66).get(0), Some(Address(3)));
+    }
+}

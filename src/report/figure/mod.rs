@@ -1,0 +1,158 @@
+//! The one helper that draws every sheet: theme, axes, bands, labels, stacked panels over one virtual-time axis.
+//!
+//! A report says *what* is shown, as a [`Sheet`]; how it looks is decided here and nowhere else, so that all pictures of the
+//! project look alike. The steps: `layout` turns a sheet into a `scene` with the help of `axis`, `place`, `font` and `theme`;
+//! `render` writes the scene as SVG or PNG. Equal sheets give equal bytes.
+
+pub mod theme;
+pub mod font;
+pub mod scene;
+pub mod axis;
+pub mod place;
+mod stripes;
+pub mod panel;
+pub mod layout;
+pub mod render;
+
+use crate::report::words::Nanos;
+use theme::Ink;
+
+/// One picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sheet {
+    /// The finding, in a sentence.
+    pub title: String,
+    /// Scenario, system, seed or number of seeds, digest.
+    pub subtitle: String,
+    /// What is to be seen, for screen readers.
+    pub description: String,
+    /// The virtual time that the panels share.
+    pub span: Span,
+    /// Faults that last.
+    pub bands: Vec<Band>,
+    /// Faults and changes of an instant.
+    pub marks: Vec<Mark>,
+    /// The moment of convergence, if there was one.
+    pub convergence: Option<Convergence>,
+    pub panels: Vec<Panel>,
+}
+
+/// A stretch of virtual time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: Nanos,
+    pub end: Nanos,
+}
+
+/// A fault, shown behind all panels and named once, on top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Band {
+    pub span: Span,
+    pub label: String,
+}
+
+/// Something that happened at once: a thin rule with a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub at: Nanos,
+    pub label: String,
+}
+
+/// From the last disturbance to agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convergence {
+    pub span: Span,
+    pub label: String,
+}
+
+/// One plot of a sheet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    /// What its vertical axis counts.
+    pub name: String,
+    /// What a reader must know beside it; may be empty.
+    pub note: String,
+    /// Its share of the height.
+    pub weight: u32,
+    pub body: Body,
+}
+
+/// What a panel shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Counts over virtual time.
+    Series(Series),
+    /// The distribution of a duration over runs, on an axis of its own.
+    Distribution(Distribution),
+    /// Why there is nothing to show.
+    Empty(String),
+}
+
+/// Lines over virtual time, the most important first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    pub ribbons: Vec<Ribbon>,
+    pub lines: Vec<Line>,
+    /// Stretches in which a registry protected itself. Of a label, what follows `: ` is left out where it does not fit.
+    pub shades: Vec<Band>,
+}
+
+/// A quantity that changes at instants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// What it is called at its end; may be empty.
+    pub label: String,
+    pub ink: Ink,
+    pub stroke: Stroke,
+    /// Value from each time on, in time order; `None` where there is none, such as a server that is down.
+    pub points: Vec<(Nanos, Option<f64>)>,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stroke {
+    /// Something measured.
+    Solid,
+    /// The truth: dashed.
+    Truth,
+    /// A limit: thin and dashed.
+    Threshold,
+}
+
+/// A range that changes at instants, such as p5 to p95.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ribbon {
+    pub ink: Ink,
+    /// Lower and upper value from each time on, in time order.
+    pub points: Vec<(Nanos, f64, f64)>,
+}
+
+/// An empirical distribution: the share of runs that got there within a duration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Distribution {
+    /// How long each run took that got there, in any order.
+    pub values: Vec<Nanos>,
+    /// How many runs never got there.
+    pub never: usize,
+    /// Durations worth naming, such as the median.
+    pub marks: Vec<Mark>,
+    /// What the curve is called at its end.
+    pub label: String,
+    /// What the horizontal axis measures.
+    pub axis: String,
+}
+
+impl Sheet {
+    /// The picture as an SVG document.
+    pub fn svg(&self) -> String {
+        render::svg(&layout::lay_out(self))
+    }
+
+    /// The picture as a PNG file, at twice the size.
+    pub fn png(&self) -> Vec<u8> {
+        render::png(&layout::lay_out(self))
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

@@ -1,0 +1,387 @@
+//! The inside of one panel: grid, ribbons, step lines, thresholds, warm shades, labels at the ends of lines.
+//!
+//! Separate from `layout`, which decides where panels stand. Nothing is smoothed or interpolated: a value holds until the next
+//! one. Changes that fall on the same half pixel are drawn as the extent that they cover.
+
+use super::axis::{Frame, Tick, count_ticks, share_ticks, time_ticks};
+use super::font::{self, Cut, Weight};
+use super::place::{self, Callout, Naming};
+use super::scene::{Anchor, Point, Rect, Scene, Step, Text};
+use super::stripes;
+use super::theme::*;
+use super::{Body, Distribution, Line, Panel, Ribbon, Series, Span, Stroke};
+use crate::report::words::Nanos;
+
+/// Between two tick labels of a vertical axis, at least.
+const TICK_ROOM: i32 = 30 * UNITS;
+/// Room that the tick labels of a vertical axis need left of the plot.
+const TICK_COLUMN: i32 = 64 * UNITS;
+/// Room at the top of a panel for the names of warm shades.
+const SHADE_LANE: i32 = LINE_HEIGHT;
+/// Between the highest value of a panel and what lies above.
+const HEADROOM: i32 = 7 * UNITS;
+/// How opaque a ribbon is.
+const RIBBON_OPACITY: f64 = 0.2;
+
+/// The labels that a panel wants at the right of its plot.
+pub fn end_labels(panel: &Panel) -> Vec<&str> {
+    match &panel.body {
+        Body::Series(series) => series.lines.iter().map(|line| line.label.as_str()).collect(),
+        Body::Distribution(distribution) => vec![distribution.label.as_str()],
+        Body::Empty(_) => Vec::new(),
+    }
+}
+
+/// Room that a panel with an axis of its own needs above its plot, for the names of its marks.
+pub fn room_above(panel: &Panel) -> i32 {
+    match &panel.body {
+        Body::Distribution(distribution) if !distribution.marks.is_empty() => LINE_HEIGHT,
+        _ => 0,
+    }
+}
+
+/// Room that a panel needs under its plot, for an axis of its own.
+pub fn room_below(panel: &Panel) -> i32 {
+    match panel.body {
+        Body::Distribution(_) => AXIS_HEIGHT,
+        Body::Series(_) | Body::Empty(_) => 0,
+    }
+}
+
+/// Draws a panel into `area`, its names off the `rules` that run through all panels.
+pub fn draw(scene: &mut Scene, panel: &Panel, frame: &Frame, rules: &[i32], area: Rect) {
+    heading(scene, panel, area);
+    match &panel.body {
+        Body::Series(series) => draw_series(scene, series, frame, rules, area),
+        Body::Distribution(distribution) => draw_distribution(scene, distribution, area),
+        Body::Empty(reason) => scene.text(Text {
+            content: font::shorten(reason, LABEL_SIZE, Weight::Regular, area.right - area.left, Cut::End),
+            x: area.left,
+            baseline: area.top + font::ascent(LABEL_SIZE),
+            anchor: Anchor::Start,
+            size: LABEL_SIZE,
+            weight: Weight::Regular,
+            paint: MUTED,
+        }),
+    }
+}
+
+/// Name and note in the column left of the plot, above each other.
+fn heading(scene: &mut Scene, panel: &Panel, area: Rect) {
+    let room = area.left - MARGIN - TICK_COLUMN;
+    let line = 16 * UNITS;
+    let lines = ((area.bottom - area.top) / line).max(1).unsigned_abs() as usize;
+    let name = font::wrap(&panel.name, HEADING_SIZE, Weight::Bold, room, 3);
+    let note_lines = lines.saturating_sub(name.len()).min(4);
+    let note = if panel.note.is_empty() || note_lines == 0 {
+        Vec::new()
+    } else {
+        font::wrap(&panel.note, TICK_SIZE, Weight::Regular, room, note_lines)
+    };
+    let name = name.into_iter().map(|content| (content, HEADING_SIZE, Weight::Bold, INK));
+    let note = note.into_iter().map(|content| (content, TICK_SIZE, Weight::Regular, MUTED));
+    let mut baseline = area.top + font::ascent(HEADING_SIZE);
+    for (content, size, weight, paint) in name.chain(note) {
+        scene.text(Text { content, x: MARGIN, baseline, anchor: Anchor::Start, size, weight, paint });
+        baseline += line;
+    }
+}
+
+/// The vertical scale of a panel.
+struct Scale {
+    top: i32,
+    bottom: i32,
+    high: f64,
+}
+
+impl Scale {
+    fn y(&self, value: f64) -> i32 {
+        let share = (value / self.high).clamp(0.0, 1.0);
+        self.bottom - (share * f64::from(self.bottom - self.top)).round() as i32
+    }
+}
+
+fn grid(scene: &mut Scene, ticks: &[Tick<f64>], scale: &Scale, area: Rect) {
+    for tick in ticks {
+        let y = scale.y(tick.value);
+        let paint = if tick.value == 0.0 { AXIS } else { GRID };
+        scene.path(vec![(area.left, y), (area.right, y)], HAIRLINE, paint, None);
+        scene.text(Text {
+            content: tick.label.clone(),
+            x: area.left - 10 * UNITS,
+            baseline: y + font::ascent(TICK_SIZE) / 2,
+            anchor: Anchor::End,
+            size: TICK_SIZE,
+            weight: Weight::Regular,
+            paint: MUTED,
+        });
+    }
+}
+
+fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32], area: Rect) {
+    let lane = if series.shades.is_empty() { 0 } else { SHADE_LANE - HEADROOM / 2 };
+    let values = series.lines.iter().flat_map(|line| line.points.iter().filter_map(|&(_, value)| value));
+    let ribbon_values =
+        series.ribbons.iter().flat_map(|ribbon| ribbon.points.iter().map(|&(_, _, high)| high));
+    let high = values.chain(ribbon_values).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let top = area.top + lane + HEADROOM;
+    let steps = ((area.bottom - top) / TICK_ROOM).clamp(1, 5).unsigned_abs();
+    let ticks = count_ticks(high, u64::from(steps));
+    let high = ticks.last().map_or(1.0, |tick| tick.value);
+    let scale = Scale { top, bottom: area.bottom, high };
+
+    draw_shades(scene, series, frame, rules, area);
+    grid(scene, &ticks, &scale, area);
+    for ribbon in &series.ribbons {
+        scene.area(
+            ribbon_steps(ribbon, frame, &scale),
+            Paint { opacity: RIBBON_OPACITY, ..ribbon.ink.paint() },
+        );
+    }
+    draw_lines(scene, &series.lines, frame, &scale);
+    let ends: Vec<(i32, &Line)> = series
+        .lines
+        .iter()
+        .filter(|line| !line.label.is_empty())
+        .filter_map(|line| Some((scale.y(line.points.iter().rev().find_map(|&(_, value)| value)?), line)))
+        .collect();
+    draw_ends(scene, &ends, area);
+}
+
+/// Measured lines, then limits, then the truth on top; within each, the most important last.
+fn draw_lines(scene: &mut Scene, lines: &[Line], frame: &Frame, scale: &Scale) {
+    for stroke in [Stroke::Solid, Stroke::Threshold, Stroke::Truth] {
+        let (width, dash) = match stroke {
+            Stroke::Solid => (SERIES_WIDTH, None),
+            Stroke::Threshold => (HAIRLINE, Some(THRESHOLD_DASH)),
+            Stroke::Truth => (TRUTH_WIDTH, Some(TRUTH_DASH)),
+        };
+        let drawn: Vec<(Paint, Vec<Vec<Point>>)> = lines
+            .iter()
+            .filter(|line| line.stroke == stroke)
+            .map(|line| (line.ink.paint(), step_paths(&line.points, frame, scale)))
+            .collect();
+        for (paint, paths) in drawn.iter().rev() {
+            for path in paths {
+                scene.path(path.clone(), width, *paint, dash);
+            }
+        }
+        if stroke == Stroke::Solid {
+            for (piece, paint) in stripes::stripes(&drawn) {
+                scene.path(piece, width, paint, dash);
+            }
+        }
+    }
+}
+
+/// Warm stretches over the whole height of the panel, with their names in the lane on top.
+fn draw_shades(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32], area: Rect) {
+    for shade in &series.shades {
+        let (left, right) = (frame.x(shade.span.start), frame.x(shade.span.end));
+        scene.rect(Rect { left, top: area.top, right: right.max(left + UNITS), bottom: area.bottom }, WARM);
+    }
+    let wanted: Vec<Naming> = series
+        .shades
+        .iter()
+        .filter(|shade| !shade.label.is_empty())
+        .map(|shade| Naming {
+            left: frame.x(shade.span.start),
+            right: frame.x(shade.span.end),
+            texts: shade.label.split_once(": ").map_or_else(
+                || vec![shade.label.clone()],
+                |(short, _)| vec![shade.label.clone(), short.to_owned()],
+            ),
+        })
+        .collect();
+    for (x, content) in place::namings(&wanted, rules, area.right).into_iter().flatten() {
+        scene.text(Text {
+            content,
+            x,
+            baseline: area.top + font::ascent(LABEL_SIZE) + 2 * UNITS,
+            anchor: Anchor::Start,
+            size: LABEL_SIZE,
+            weight: Weight::Regular,
+            paint: WARM_INK,
+        });
+    }
+}
+
+/// What a line does within one column of half pixels.
+struct Column {
+    x: i32,
+    low: i32,
+    high: i32,
+    last: i32,
+}
+
+/// A line as step paths, one for each stretch without a gap.
+fn step_paths(points: &[(Nanos, Option<f64>)], frame: &Frame, scale: &Scale) -> Vec<Vec<Point>> {
+    let inside = |at: Nanos| at <= frame.span.end;
+    let mut paths = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
+    for &(at, value) in points.iter().filter(|&&(at, _)| inside(at)) {
+        let x = frame.x(at);
+        let Some(value) = value.filter(|value| value.is_finite()) else {
+            paths.push(step_path(&columns, x));
+            columns.clear();
+            continue;
+        };
+        let y = scale.y(value);
+        match columns.last_mut() {
+            Some(column) if column.x == x => {
+                column.low = column.low.max(y);
+                column.high = column.high.min(y);
+                column.last = y;
+            }
+            _ => columns.push(Column { x, low: y, high: y, last: y }),
+        }
+    }
+    paths.push(step_path(&columns, frame.right));
+    paths.retain(|path| path.len() > 1);
+    paths
+}
+
+fn step_path(columns: &[Column], end: i32) -> Vec<Point> {
+    let mut path: Vec<Point> = Vec::new();
+    let Some(first) = columns.first() else { return path };
+    let mut level = first.high;
+    for column in columns {
+        let steps =
+            [(column.x, level), (column.x, column.high), (column.x, column.low), (column.x, column.last)];
+        for point in steps {
+            if path.last() != Some(&point) {
+                path.push(point);
+            }
+        }
+        level = column.last;
+    }
+    if path.last() != Some(&(end, level)) {
+        path.push((end, level));
+    }
+    path
+}
+
+/// A ribbon as adjoining steps; within one column of half pixels, the widest extent.
+fn ribbon_steps(ribbon: &Ribbon, frame: &Frame, scale: &Scale) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let finite =
+        |&&(at, low, high): &&(Nanos, f64, f64)| at <= frame.span.end && low.is_finite() && high.is_finite();
+    for &(at, low, high) in ribbon.points.iter().filter(finite) {
+        let (left, top, bottom) = (frame.x(at), scale.y(high), scale.y(low));
+        match steps.last_mut() {
+            Some(step) if step.left == left => {
+                step.top = step.top.min(top);
+                step.bottom = step.bottom.max(bottom);
+            }
+            Some(step) if (step.top, step.bottom) == (top, bottom) => {}
+            _ => {
+                if let Some(before) = steps.last_mut() {
+                    before.right = left;
+                }
+                steps.push(Step { left, top, right: frame.right, bottom });
+            }
+        }
+    }
+    steps.retain(|step| step.left < step.right);
+    steps
+}
+
+/// Labels at the right end of lines, moved apart, with a thin lead from the line where one had to move.
+fn draw_ends(scene: &mut Scene, ends: &[(i32, &Line)], area: Rect) {
+    let wanted: Vec<i32> = ends.iter().map(|&(y, _)| y).collect();
+    let half = LINE_HEIGHT / 2;
+    let seats = place::spread(&wanted, area.top - half, area.bottom + half, LINE_HEIGHT);
+    let names: Vec<&str> = ends.iter().map(|(_, line)| line.label.as_str()).collect();
+    let names = font::shorten_apart(&names, LABEL_SIZE, Weight::Regular, END_LABEL_MAX);
+    for ((&(y, line), seat), name) in ends.iter().zip(&seats).zip(names) {
+        let Some(centre) = *seat else { continue };
+        let x = area.right + END_LABEL_GAP;
+        if (centre - y).abs() > UNITS {
+            let (near, turn, far) = (area.right + 2 * UNITS, area.right + 6 * UNITS, x - 3 * UNITS);
+            scene.path(vec![(near, y), (turn, y), (turn, centre), (far, centre)], HAIRLINE, PALE, None);
+        }
+        end_label(scene, name, (x, centre), line.ink.paint());
+    }
+}
+
+fn end_label(scene: &mut Scene, content: String, (x, centre): Point, paint: Paint) {
+    scene.text(Text {
+        content,
+        x,
+        baseline: centre + font::ascent(LABEL_SIZE) / 2,
+        anchor: Anchor::Start,
+        size: LABEL_SIZE,
+        weight: Weight::Regular,
+        paint,
+    });
+}
+
+/// The share of runs that got there within each duration; those that never did keep the curve below all.
+fn draw_distribution(scene: &mut Scene, distribution: &Distribution, area: Rect) {
+    let mut values = distribution.values.clone();
+    values.sort_unstable();
+    let runs = values.len() + distribution.never;
+    let ticks = share_ticks();
+    let scale = Scale { top: area.top, bottom: area.bottom, high: 1.0 };
+    grid(scene, &ticks, &scale, area);
+
+    let longest = values.last().copied().unwrap_or(0).max(1);
+    let span = Span { start: 0, end: longest.saturating_add(longest / 20) };
+    let frame = Frame { left: area.left, right: area.right, span };
+    let share = |reached: usize| Some(reached as f64 / runs.max(1) as f64);
+    let reached = values.iter().enumerate().map(|(index, &value)| (value, share(index + 1)));
+    let points: Vec<(Nanos, Option<f64>)> = std::iter::once((0, Some(0.0))).chain(reached).collect();
+
+    let wanted: Vec<Callout> = distribution
+        .marks
+        .iter()
+        .map(|mark| Callout { x: frame.x(mark.at), text: mark.label.clone(), weight: Weight::Regular })
+        .collect();
+    for seat in place::callouts(&wanted, area.left, area.right, 1) {
+        let x = wanted[seat.index].x;
+        let row_top = area.top - (seat.row as i32 + 1) * LINE_HEIGHT - 2 * UNITS;
+        scene.path(vec![(x, row_top + UNITS), (x, area.bottom)], HAIRLINE, CAP, None);
+        scene.text(Text {
+            content: seat.text,
+            x: seat.left,
+            baseline: row_top + font::ascent(LABEL_SIZE) + 2 * UNITS,
+            anchor: Anchor::Start,
+            size: LABEL_SIZE,
+            weight: Weight::Regular,
+            paint: MUTED,
+        });
+    }
+    for path in step_paths(&points, &frame, &scale) {
+        scene.path(path, SERIES_WIDTH, Ink::Series(0).paint(), None);
+    }
+    let end = scale.y(values.len() as f64 / runs.max(1) as f64);
+    let label = font::shorten(&distribution.label, LABEL_SIZE, Weight::Regular, END_LABEL_MAX, Cut::Middle);
+    end_label(scene, label, (area.right + END_LABEL_GAP, end), Ink::Series(0).paint());
+    time_axis(scene, &frame, area.bottom, &distribution.axis);
+}
+
+/// Ticks and labels under the panels that share the frame.
+pub fn time_axis(scene: &mut Scene, frame: &Frame, top: i32, name: &str) {
+    let baseline = top + 8 * UNITS + font::ascent(TICK_SIZE);
+    let text = |content: String, x: i32, anchor: Anchor| Text {
+        content,
+        x,
+        baseline,
+        anchor,
+        size: TICK_SIZE,
+        weight: Weight::Regular,
+        paint: MUTED,
+    };
+    let room = frame.left - MARGIN - 40 * UNITS;
+    scene.text(text(font::shorten(name, TICK_SIZE, Weight::Regular, room, Cut::End), MARGIN, Anchor::Start));
+    for tick in time_ticks(frame.span.start, frame.span.end) {
+        let x = frame.x(tick.value);
+        scene.path(vertical(x, top, top + 4 * UNITS), HAIRLINE, AXIS, None);
+        scene.text(text(tick.label, x, Anchor::Middle));
+    }
+}
+
+/// A straight line down.
+pub fn vertical(x: i32, top: i32, bottom: i32) -> Vec<Point> {
+    vec![(x, top), (x, bottom)]
+}

@@ -1,0 +1,333 @@
+//! From a plan and what was measured to what the reports show.
+//!
+//! It is the one place in `report/` that knows plans, series and findings, so that the other files stay plain data in, picture
+//! or text out.
+
+use std::collections::BTreeMap;
+
+use super::ensemble::{Ensemble, EnsembleRun};
+use super::figure::{Band, Mark, Span};
+use super::summary::CheckResult;
+use super::view::{CachesView, Disturbance, RunView, ServerView, Track};
+use crate::check::Finding;
+use crate::metric::{Measured, Series, ServerSeries};
+use crate::plan::Plan;
+use crate::plan::world::{ClockChange, Fault, Step};
+use crate::protocol::SimTime;
+
+/// One run as its picture and its timeline show it.
+pub fn view(plan: &Plan, seed: u64, digest: &str, measured: &Measured) -> RunView {
+    let end = plan.world.duration;
+    let (bands, marks) = faults(plan);
+    RunView {
+        scenario: plan.name.clone(),
+        system: system(plan),
+        seed,
+        digest: digest.to_owned(),
+        span: span(SimTime::ZERO, end),
+        bands,
+        marks,
+        servers: measured.servers.iter().map(|series| server(series, end)).collect(),
+        caches: (measured.subscribers > 0).then(|| CachesView {
+            count: u64::from(measured.subscribers),
+            differing: track(&measured.caches),
+        }),
+        living: track(&measured.living),
+        last_disturbance: disturbance(plan, measured.last_disturbance),
+        converged_at: measured.converged.map(|at| at.0),
+    }
+}
+
+/// Many runs of a plan, each by its seed.
+pub fn ensemble<'a>(plan: &Plan, runs: impl Iterator<Item = (u64, &'a Measured)>) -> Ensemble {
+    let (bands, marks) = faults(plan);
+    let mut last = None;
+    let runs: Vec<EnsembleRun> = runs
+        .map(|(seed, measured)| {
+            last = last.max(Some(measured.last_disturbance));
+            let after = |at: SimTime| at.0.saturating_sub(measured.last_disturbance.0);
+            EnsembleRun {
+                seed,
+                differing: track(&measured.disagreement),
+                converged_after: measured.converged.map(after),
+            }
+        })
+        .collect();
+    let measured_from = last.and_then(|at| disturbance(plan, at)).map(|last| last.what);
+    Ensemble {
+        scenario: plan.name.clone(),
+        system: system(plan),
+        span: span(SimTime::ZERO, plan.world.duration),
+        bands,
+        marks,
+        measured_from: measured_from.unwrap_or_default(),
+        runs,
+    }
+}
+
+/// Findings as reports list them.
+pub fn checks(findings: &[Finding]) -> Vec<CheckResult> {
+    let check = |finding: &Finding| CheckResult {
+        name: finding.name.clone(),
+        verdict: finding.verdict,
+        at_ms: finding.at.map(SimTime::as_millis),
+        detail: finding.detail.clone(),
+    };
+    findings.iter().map(check).collect()
+}
+
+/// Figures as the summary holds them: whole numbers without a fraction.
+pub fn metrics(measured: &Measured) -> BTreeMap<String, serde_json::Number> {
+    let number = |value: f64| {
+        if value.fract() == 0.0 && value.abs() < 9e15 {
+            Some(serde_json::Number::from(value as i64))
+        } else {
+            serde_json::Number::from_f64(value)
+        }
+    };
+    let figures = measured.figures.iter();
+    figures.filter_map(|(name, value)| Some(((*name).to_owned(), number(*value)?))).collect()
+}
+
+fn span(start: SimTime, end: SimTime) -> Span {
+    Span { start: start.0, end: end.0 }
+}
+
+/// The system's name as a proper noun.
+fn system(plan: &Plan) -> String {
+    let name = plan.system.name();
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Faults that last as bands, the others as marks.
+fn faults(plan: &Plan) -> (Vec<Band>, Vec<Mark>) {
+    let steps = || plan.world.steps.iter().filter(|step| step.at <= plan.world.duration);
+    let band = |step: &Step| {
+        let until = step.until.or_else(|| lasts(&step.fault).then_some(plan.world.duration))?;
+        Some(Band { span: span(step.at, until.min(plan.world.duration)), label: step.name.clone() })
+    };
+    let mark = |step: &Step| {
+        (step.until.is_none() && !lasts(&step.fault))
+            .then(|| Mark { at: step.at.0, label: step.name.clone() })
+    };
+    let (mut bands, mut marks): (Vec<Band>, Vec<Mark>) =
+        (steps().filter_map(band).collect(), steps().filter_map(mark).collect());
+    // A scenario's step may become several of the plan; they bear one name, and one of them is enough.
+    bands.sort_by(|a, b| (a.span.start, a.span.end, &a.label).cmp(&(b.span.start, b.span.end, &b.label)));
+    bands.dedup();
+    marks.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
+    marks.dedup();
+    (bands, marks)
+}
+
+/// Whether a fault without an end stays until the end of the run.
+fn lasts(fault: &Fault) -> bool {
+    match fault {
+        Fault::Partition { .. }
+        | Fault::Cut { .. }
+        | Fault::Path { .. }
+        | Fault::Messages { .. }
+        | Fault::Pause { .. }
+        | Fault::Slow { .. }
+        | Fault::SlowDisk { .. }
+        | Fault::FullDisk { .. } => true,
+        Fault::Clock { change, .. } => match change {
+            ClockChange::Drift(_) | ClockChange::Freeze => true,
+            ClockChange::Jump(_) => false,
+        },
+        Fault::Crash { .. }
+        | Fault::PowerOff { .. }
+        | Fault::Restart { .. }
+        | Fault::Stop { .. }
+        | Fault::Reset { .. }
+        | Fault::Resolve { .. }
+        | Fault::Ask { .. }
+        | Fault::Reconfigure { .. } => false,
+    }
+}
+
+/// What happened at the moment of the last disturbance: the end of a fault, a step, the start of a process.
+fn disturbance(plan: &Plan, at: SimTime) -> Option<Disturbance> {
+    let steps = &plan.world.steps;
+    let ended = steps.iter().find(|step| step.until == Some(at)).map(|step| format!("{} ended", step.name));
+    let began = || steps.iter().find(|step| step.at == at).map(|step| step.name.clone());
+    let started = || {
+        let process = plan.world.processes.iter().find(|process| process.start == at)?;
+        Some(format!("{} started", process.name))
+    };
+    let what = ended.or_else(began).or_else(started);
+    match what {
+        Some(what) => Some(Disturbance { at: at.0, what }),
+        None if at == SimTime::ZERO => None,
+        None => Some(Disturbance { at: at.0, what: "the last change".to_owned() }),
+    }
+}
+
+fn server(series: &ServerSeries, end: SimTime) -> ServerView {
+    let while_running = |values: &Series| {
+        let mut times: Vec<SimTime> =
+            values.points().iter().chain(series.running.points()).map(|&(at, _)| at).collect();
+        times.sort_unstable();
+        times.dedup();
+        let value = |at: SimTime| (series.running.at(at) != 0).then(|| count(values.at(at)));
+        let track: Track = times.into_iter().map(|at| (at.0, value(at))).collect();
+        track
+    };
+    // A gauge that was never reported has no line, rather than one at zero.
+    let gauge =
+        |values: &Series| if values.points().is_empty() { Track::new() } else { while_running(values) };
+    ServerView {
+        name: series.name.clone(),
+        differing: while_running(&series.disagreement),
+        listed: while_running(&series.listed),
+        renewals: gauge(&series.renewals),
+        threshold: gauge(&series.threshold),
+        protected: series.self_preservation.spans(end).into_iter().map(|(from, to)| span(from, to)).collect(),
+    }
+}
+
+/// A series that is 0 until its first step.
+fn track(series: &Series) -> Track {
+    let points = series.points().iter().map(|&(at, value)| (at.0, Some(count(value))));
+    let start = series.points().first().is_none_or(|&(at, _)| at > SimTime::ZERO).then_some((0, Some(0)));
+    start.into_iter().chain(points).collect()
+}
+
+/// A count that a series holds; none is negative.
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Verdict;
+    use crate::plan::System;
+    use crate::plan::World;
+
+    fn seconds(at: u64) -> SimTime {
+        SimTime::from_secs(at)
+    }
+
+    fn series(points: &[(u64, i64)]) -> Series {
+        let mut series = Series::default();
+        points.iter().for_each(|&(at, value)| series.push(seconds(at), value));
+        series
+    }
+
+    fn step(name: &str, at: u64, until: Option<u64>, fault: Fault) -> Step {
+        Step { name: name.to_owned(), at: seconds(at), until: until.map(seconds), fault }
+    }
+
+    fn plan() -> Plan {
+        let split = || Fault::Partition { groups: Vec::new() };
+        let steps = vec![
+            step("split", 60, Some(90), split()),
+            step("split", 60, Some(90), split()),
+            step("crash peer2", 10, None, Fault::Crash { processes: Vec::new() }),
+            step("slow link", 100, None, split()),
+            step("too late", 999, None, split()),
+        ];
+        Plan {
+            name: "eureka/split".to_owned(),
+            title: String::new(),
+            about: String::new(),
+            system: System::Eureka(Vec::new()),
+            world: World { steps, duration: seconds(120), ..World::default() },
+            expectations: Vec::new(),
+            seed: 1,
+            notes: Vec::new(),
+        }
+    }
+
+    fn measured() -> Measured {
+        let server = ServerSeries {
+            node: crate::protocol::NodeId(0),
+            name: "peer1".to_owned(),
+            disagreement: series(&[(5, 2), (40, 0)]),
+            listed: series(&[(6, 1)]),
+            renewals: series(&[]),
+            threshold: series(&[(6, 3)]),
+            self_preservation: series(&[(70, 1)]),
+            running: series(&[(1, 1), (10, 0), (20, 1)]),
+        };
+        Measured {
+            servers: vec![server],
+            caches: series(&[]),
+            subscribers: 0,
+            living: series(&[(3, 1)]),
+            disagreement: series(&[(5, 2), (40, 0)]),
+            last_disturbance: seconds(90),
+            converged: Some(seconds(95)),
+            figures: BTreeMap::from([("calls", 7.0), ("share", 0.25), ("odd", f64::NAN)]),
+        }
+    }
+
+    #[test]
+    fn a_server_has_values_only_while_it_runs() {
+        let view = view(&plan(), 1, "9f3c", &measured());
+        let second = 1_000_000_000;
+        assert_eq!(
+            view.servers[0].differing,
+            [
+                (second, Some(0)),
+                (5 * second, Some(2)),
+                (10 * second, None),
+                (20 * second, Some(2)),
+                (40 * second, Some(0))
+            ]
+        );
+        assert_eq!(view.servers[0].renewals, [], "never reported");
+        assert_eq!(view.servers[0].protected, [span(seconds(70), seconds(120))]);
+        assert_eq!(view.living, [(0, Some(0)), (3 * second, Some(1))]);
+        assert_eq!((view.system.as_str(), view.caches), ("Eureka", None));
+    }
+
+    #[test]
+    fn lasting_faults_are_bands_and_the_others_marks() {
+        let (bands, marks) = faults(&plan());
+        let said: Vec<(&str, Span)> = bands.iter().map(|band| (band.label.as_str(), band.span)).collect();
+        assert_eq!(
+            said,
+            [("split", span(seconds(60), seconds(90))), ("slow link", span(seconds(100), seconds(120)))]
+        );
+        assert_eq!(marks, [Mark { at: seconds(10).0, label: "crash peer2".to_owned() }]);
+    }
+
+    #[test]
+    fn the_last_disturbance_is_named_by_what_happened_then() {
+        let what = |at| disturbance(&plan(), seconds(at)).map(|it| it.what);
+        assert_eq!(what(90).as_deref(), Some("split ended"));
+        assert_eq!(what(10).as_deref(), Some("crash peer2"));
+        assert_eq!(what(33).as_deref(), Some("the last change"));
+        assert_eq!(what(0), None);
+    }
+
+    #[test]
+    fn whole_figures_have_no_fraction_and_impossible_ones_are_left_out() {
+        let text = serde_json::to_string(&metrics(&measured())).expect("a map of numbers");
+        assert_eq!(text, r#"{"calls":7,"share":0.25}"#);
+    }
+
+    #[test]
+    fn findings_keep_their_order_and_moment() {
+        let finding = Finding {
+            name: "converged".to_owned(),
+            verdict: Verdict::Violated,
+            at: Some(seconds(2)),
+            detail: "peer1 lacks provider/0".to_owned(),
+            expected: true,
+        };
+        let checks = checks(&[finding]);
+        assert_eq!((checks[0].at_ms, checks[0].verdict), (Some(2_000), Verdict::Violated));
+    }
+
+    #[test]
+    fn an_ensemble_measures_each_run_from_its_own_last_disturbance() {
+        let measured = measured();
+        let ensemble = ensemble(&plan(), [(3, &measured)].into_iter());
+        assert_eq!(ensemble.runs[0].converged_after, Some(seconds(5).0));
+        assert_eq!(ensemble.measured_from, "split ended");
+    }
+}

@@ -1,0 +1,95 @@
+use super::*;
+use crate::report::view::samples;
+
+fn check(name: &str, verdict: Verdict, at_ms: Option<u64>, detail: &str) -> CheckResult {
+    CheckResult { name: name.to_owned(), verdict, at_ms, detail: detail.to_owned() }
+}
+
+fn checks() -> Vec<CheckResult> {
+    vec![
+        check(
+            "converged",
+            Verdict::Holds,
+            Some(468_300),
+            "every view is the truth, 18.3 s after the split healed (within 60 s)",
+        ),
+        check(
+            "no-live-instance-evicted",
+            Verdict::Violated,
+            Some(421_000),
+            "peer2 evicted provider/0, which had renewed 12 s before",
+        ),
+        check("no-resurrection", Verdict::Inconclusive, None, "nothing was removed"),
+    ]
+}
+
+fn rendered(run: &RunView, checks: &[CheckResult], colour: bool) -> String {
+    Timeline {
+        run,
+        verdict: checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Holds),
+        checks,
+        replay: Some("regsim run scenarios/eureka/partition-between-peers.yaml --seed 1"),
+        report: Some("reports/eureka/partition-between-peers/seed-1"),
+        columns: 96,
+        colour,
+    }
+    .render()
+}
+
+#[test]
+fn a_busy_run_on_one_screen() {
+    insta::assert_snapshot!(rendered(&samples::split(), &checks(), false));
+}
+
+#[test]
+fn a_quiet_run_is_short() {
+    insta::assert_snapshot!(rendered(&samples::calm(), &checks()[..1], false));
+}
+
+#[test]
+fn a_crowded_run_counts_what_it_cannot_show() {
+    let many: Vec<CheckResult> =
+        (0..30).map(|k| check(&format!("check-{k}"), Verdict::Holds, Some(k * 1_000), "held")).collect();
+    insta::assert_snapshot!(rendered(&samples::crowded(), &many, false));
+}
+
+#[test]
+fn every_screen_fits() {
+    let odd = RunView { span: Span { start: 7, end: 3 }, converged_at: Some(1), ..samples::split() };
+    for run in [samples::split(), samples::calm(), samples::crowded(), odd, RunView::default()] {
+        let screen = rendered(&run, &checks(), false);
+        assert!(screen.lines().count() <= LINES, "{screen}");
+        assert!(screen.lines().all(|line| columns(line) <= 96), "{screen}");
+    }
+}
+
+#[test]
+fn colours_come_only_when_asked_for_and_change_no_letter() {
+    let run = samples::split();
+    let plain = rendered(&run, &checks(), false);
+    let coloured = rendered(&run, &checks(), true);
+    assert!(!plain.contains('\x1b') && coloured.contains("\x1b[1;31m✗\x1b[0m"));
+    let mut stripped = coloured;
+    for colour in [RED, GREEN, YELLOW, "0"] {
+        stripped = stripped.replace(&format!("\x1b[{colour}m"), "");
+    }
+    assert_eq!(stripped, plain);
+}
+
+#[test]
+fn a_short_spike_shows_as_the_highest_of_its_column() {
+    let span = Span { start: 0, end: 100 };
+    let track = vec![(0, Some(1)), (12, Some(9)), (13, Some(0)), (50, None), (69, Some(2))];
+    assert_eq!(
+        highest(&track, span, 10),
+        [Some(1), Some(9), Some(0), Some(0), Some(0), None, Some(2), Some(2), Some(2), Some(2)]
+    );
+    assert_eq!(latest(&track, span, 5), [Some(0), Some(0), None, Some(2), Some(2)]);
+}
+
+#[test]
+fn wide_letters_take_two_columns() {
+    assert_eq!(columns("注册中心 a"), 10);
+    assert_eq!(fit("注册中心", 5), "注册…");
+    assert_eq!(fit("a\u{1b}b", 5), "a b");
+}

@@ -1,0 +1,110 @@
+//! Durations, counts and lists as people write them.
+//!
+//! Separate because the title of a picture, a label in it and the line on the terminal must say the same thing in the same
+//! words. Left out: parsing, which belongs to `scenario/`.
+
+/// Virtual time or a duration, in nanoseconds.
+pub type Nanos = u64;
+
+pub const SECOND: Nanos = 1_000_000_000;
+pub const MINUTE: Nanos = 60 * SECOND;
+pub const HOUR: Nanos = 60 * MINUTE;
+pub const DAY: Nanos = 24 * HOUR;
+const MILLISECOND: Nanos = SECOND / 1_000;
+const MICROSECOND: Nanos = MILLISECOND / 1_000;
+
+/// A duration at the precision that matters at its size: `240 ms`, `18.3 s`, `2 min 5 s`, `3 h 20 min`.
+pub fn duration(nanos: Nanos) -> String {
+    if nanos == 0 {
+        return "0 s".to_owned();
+    }
+    // Round at the precision that will be shown before choosing the unit, or 59.97 s would read "60.0 s" and 119.6 min "1 h 60 min".
+    let tenths = nanos.saturating_add(SECOND / 20) / (SECOND / 10);
+    let seconds = nanos.saturating_add(SECOND / 2) / SECOND;
+    let minutes = nanos.saturating_add(MINUTE / 2) / MINUTE;
+    let hours = nanos.saturating_add(HOUR / 2) / HOUR;
+    if nanos < MICROSECOND {
+        format!("{nanos} ns")
+    } else if nanos < MILLISECOND {
+        format!("{} µs", nanos / MICROSECOND)
+    } else if nanos < SECOND {
+        format!("{} ms", nanos / MILLISECOND)
+    } else if tenths < 1_200 {
+        if tenths.is_multiple_of(10) {
+            format!("{} s", tenths / 10)
+        } else {
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
+    } else if seconds < 7_200 {
+        pair(seconds / 60, "min", seconds % 60, "s")
+    } else if minutes < 48 * 60 {
+        pair(minutes / 60, "h", minutes % 60, "min")
+    } else {
+        pair(hours / 24, "d", hours % 24, "h")
+    }
+}
+
+fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 {
+        format!("{large} {large_unit}")
+    } else {
+        format!("{large} {large_unit} {small} {small_unit}")
+    }
+}
+
+/// `1 entry`, `3 entries`: a count with its noun.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them.
+pub fn names<S: AsRef<str>>(names: &[S]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [first, second] => format!("{} and {}", first.as_ref(), second.as_ref()),
+        [first, second, third] => format!("{}, {} and {}", first.as_ref(), second.as_ref(), third.as_ref()),
+        [first, second, rest @ ..] => {
+            format!("{}, {} and {} more", first.as_ref(), second.as_ref(), rest.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_naturally_at_every_size() {
+        let table = [
+            (0, "0 s"),
+            (1, "1 ns"),
+            (1_500, "1 µs"),
+            (240 * MILLISECOND, "240 ms"),
+            (SECOND, "1 s"),
+            (18_320 * MILLISECOND, "18.3 s"),
+            (59_970 * MILLISECOND, "60 s"),
+            (119_960 * MILLISECOND, "2 min"),
+            (125 * SECOND, "2 min 5 s"),
+            (10 * MINUTE, "10 min"),
+            (2 * HOUR - 1, "2 h"),
+            (200 * MINUTE, "3 h 20 min"),
+            (73 * HOUR, "3 d 1 h"),
+        ];
+        for (nanos, expected) in table {
+            assert_eq!(duration(nanos), expected);
+        }
+        assert!(duration(u64::MAX / 2).ends_with('h') || duration(u64::MAX / 2).ends_with('d'));
+    }
+
+    #[test]
+    fn names_make_a_sentence() {
+        assert_eq!(names::<&str>(&[]), "");
+        assert_eq!(names(&["a"]), "a");
+        assert_eq!(names(&["a", "b"]), "a and b");
+        assert_eq!(names(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(names(&["a", "b", "c", "d"]), "a, b and 2 more");
+        assert_eq!(count(1, "entry", "entries"), "1 entry");
+        assert_eq!(count(0, "entry", "entries"), "0 entries");
+    }
+}

@@ -1,0 +1,403 @@
+//! Real Spring Boot files: `.properties` and `application.yml`, as people write them.
+//!
+//! Separate because the rules are Spring's, not ours: relaxed binding of keys, placeholders, comma lists. What concerns the
+//! registry is taken over with its place in the file; keys of the registry that do not exist are mistakes; all other keys are
+//! noted and left alone. Deliberately left out: profiles, imports of other files, environment variables, encrypted values.
+
+mod properties;
+
+use super::ReadFile;
+use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use super::fleet::{Server, Service};
+use super::read::Reader;
+use super::system::{Owner, Setting, Settings};
+use super::tree;
+use crate::protocol::Status;
+use crate::protocol::eureka::config::relaxed;
+use std::sync::Arc;
+
+/// What a Spring Boot file says about one process.
+#[derive(Clone, Debug, Default)]
+pub struct SpringConfig {
+    /// `spring.application.name`, or `eureka.instance.appname` if that is set.
+    pub application: Option<Spanned<String>>,
+    /// `server.port`.
+    pub port: Option<Spanned<u16>>,
+    /// `eureka.instance.hostname`.
+    pub hostname: Option<Spanned<String>>,
+    /// `eureka.instance.instance-id`.
+    pub instance_id: Option<Spanned<String>>,
+    /// `eureka.instance.initial-status`.
+    pub initial_status: Option<Spanned<Status>>,
+    /// `eureka.client.region`.
+    pub region: Option<Spanned<String>>,
+    /// `eureka.client.availability-zones`: zones of each region.
+    pub availability_zones: Vec<(String, Vec<String>)>,
+    /// `eureka.client.service-url`: servers of each zone.
+    pub service_urls: Vec<(String, Vec<Url>)>,
+    /// `eureka.server.my-url`.
+    pub my_url: Option<Url>,
+    /// `eureka.server.*` and `eureka.instance.registry.*`.
+    pub server: Settings,
+    /// `eureka.client.*`.
+    pub client: Settings,
+    /// `eureka.instance.*`.
+    pub instance: Settings,
+    /// The file.
+    pub source: Option<Arc<Source>>,
+}
+
+/// The host and port of a URL, and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// The host.
+    pub host: String,
+    /// The port, or the scheme's.
+    pub port: u16,
+    /// Its place.
+    pub span: Span,
+}
+
+/// One key of a file, its value with placeholders filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// As written, but for `[x]`, which becomes `.x`.
+    pub key: Spanned<String>,
+    /// As written.
+    pub value: Spanned<String>,
+}
+
+/// Reads the files that servers and services name, and puts what they say beside them. A file named twice is read twice.
+pub fn import_all(
+    reader: &mut Reader,
+    servers: &mut [Server],
+    services: &mut [Service],
+    read_file: ReadFile<'_>,
+) {
+    for server in servers {
+        if let Some(path) = &server.config {
+            server.imported = import(reader, path, read_file);
+        }
+    }
+    for service in services {
+        if let Some(path) = &service.config {
+            service.imported = import(reader, path, read_file);
+        }
+    }
+}
+
+fn import(reader: &mut Reader, path: &Spanned<String>, read_file: ReadFile<'_>) -> Option<SpringConfig> {
+    let bytes = match read_file(path) {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            let help = "the path is relative to the scenario";
+            return reader.refuse(path.span, format!("`{}` cannot be read: {reason}", path.value), help);
+        }
+    };
+    let read = super::text_of(path, &bytes).and_then(|source| read(&source));
+    match read {
+        Ok((config, notes)) => {
+            reader.diagnostics.extend(notes);
+            Some(config)
+        }
+        Err(diagnostics) => {
+            reader.diagnostics.extend(diagnostics);
+            None
+        }
+    }
+}
+
+/// Reads one file: YAML if its name says so, else properties.
+///
+/// # Errors
+/// All mistakes in it. Notes come with the result.
+pub fn read(source: &Arc<Source>) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let is_yaml = source.name.ends_with(".yml") || source.name.ends_with(".yaml");
+    let properties = match is_yaml {
+        true => from_yaml(source)?,
+        false => properties::parse(source)?,
+    };
+    let mut import = Import {
+        source,
+        config: SpringConfig { source: Some(source.clone()), ..SpringConfig::default() },
+        diagnostics: Vec::new(),
+    };
+    let filled = import.fill_placeholders(properties);
+    filled.into_iter().for_each(|property| import.take(property));
+    import.finish()
+}
+
+fn from_yaml(source: &Arc<Source>) -> Result<Vec<Property>, Vec<Diagnostic>> {
+    let root = tree::parse(source)?;
+    let mut reader = Reader::new(source.clone());
+    let mut settings = Settings::default();
+    settings.flatten(&mut reader, "", &root);
+    match reader.diagnostics.is_empty() {
+        true => {
+            Ok(settings.0.into_iter().map(|Setting { key, value, .. }| Property { key, value }).collect())
+        }
+        false => Err(reader.diagnostics),
+    }
+}
+
+struct Import<'a> {
+    source: &'a Arc<Source>,
+    config: SpringConfig,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// How deep placeholders may refer to each other.
+const MAX_PLACEHOLDER_DEPTH: usize = 16;
+/// How long a value may become.
+const MAX_VALUE: usize = 64 * 1024;
+
+impl Import<'_> {
+    fn say(&mut self, severity: Severity, span: Span, message: String, help: Option<String>) {
+        self.diagnostics.push(Diagnostic { source: self.source.clone(), span, severity, message, help });
+    }
+
+    fn error(&mut self, span: Span, message: String, help: impl Into<String>) {
+        self.say(Severity::Error, span, message, Some(help.into()));
+    }
+
+    fn note(&mut self, span: Span, message: String) {
+        self.say(Severity::Note, span, message, None);
+    }
+
+    /// Replaces `${key}` and `${key:default}`, from the file itself.
+    fn fill_placeholders(&mut self, properties: Vec<Property>) -> Vec<Property> {
+        let mut filled = Vec::new();
+        for property in &properties {
+            match fill(&property.value, &properties, 0) {
+                Ok(value) => {
+                    let value = Spanned::new(value, property.value.span);
+                    filled.push(Property { key: property.key.clone(), value });
+                }
+                // Other parts of the application may get theirs from anywhere; only what we read must be known.
+                Err(_) if !concerns_us(&property.key) => filled.push(property.clone()),
+                Err(message) => {
+                    let help = "a default helps: `${KEY:value}`; the environment is not looked at";
+                    self.error(property.value.span, message, help);
+                }
+            }
+        }
+        filled
+    }
+
+    fn take(&mut self, property: Property) {
+        let Property { key, value } = property;
+        let segments: Vec<String> = key.split('.').map(relaxed).collect();
+        let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+        // The last segments of map keys are names: they are kept as written.
+        let written: Vec<&str> = key.split('.').collect();
+        match words.as_slice() {
+            ["spring", "application", "name"] => {
+                self.config.application.get_or_insert(value);
+            }
+            ["server", "port"] => match value.trim().parse() {
+                Ok(port) => self.config.port = Some(Spanned::new(port, value.span)),
+                Err(_) => self.error(value.span, format!("not a port: `{}`", value.value), "0 to 65535"),
+            },
+            ["eureka", "instance", "appname"] => self.config.application = Some(value),
+            ["eureka", "instance", "hostname"] => self.config.hostname = Some(value),
+            ["eureka", "instance", "instanceid"] => self.config.instance_id = Some(value),
+            ["eureka", "instance", "initialstatus"] => self.initial_status(&value),
+            ["eureka", "instance", "metadatamap", ..] => {
+                self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
+            }
+            ["eureka", "instance", "registry", _] => {
+                let key = Spanned::new(written[3].to_owned(), key.span);
+                self.setting(Owner::Server, key, value);
+            }
+            ["eureka", "client", "region"] | ["eureka", "region"] => self.config.region = Some(value),
+            ["eureka", "client", "availabilityzones", _] => {
+                let zones = value.split(',').map(|zone| zone.trim().to_owned()).collect();
+                self.config.availability_zones.push((written[3].to_owned(), zones));
+            }
+            ["eureka", "client", "serviceurl", _] => self.service_urls(written[3], &value),
+            ["eureka", "serviceurl", _] => self.service_urls(written[2], &value),
+            ["eureka", "server", "myurl"] => self.config.my_url = self.url(value.trim(), value.span),
+            ["eureka", "name"] => self.config.application = Some(value),
+            ["eureka", "dashboard", ..] => {
+                self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
+            }
+            ["eureka", "server", ..] => self.setting(Owner::Server, after(&key, 2), value),
+            // Netflix spells some client keys `eureka.client.refresh.interval`, Spring all of them `eureka.client.x`.
+            ["eureka", "client", ..] => {
+                match Owner::Client.keys().iter().any(|k| relaxed(k.netflix) == relaxed(&after(&key, 1))) {
+                    true => self.setting(Owner::Client, after(&key, 1), value),
+                    false => self.setting(Owner::Client, after(&key, 2), value),
+                }
+            }
+            ["eureka", "instance", ..] => self.setting(Owner::Instance, after(&key, 2), value),
+            ["eureka", ..] => self.netflix(after(&key, 1), value),
+            _ => self.note(key.span, format!("not about the registry, left alone: `{}`", key.value)),
+        }
+    }
+
+    fn initial_status(&mut self, value: &Spanned<String>) {
+        let wanted = relaxed(value);
+        match Status::ALL.into_iter().find(|status| relaxed(status.name()) == wanted) {
+            Some(status) => self.config.initial_status = Some(Spanned::new(status, value.span)),
+            None => {
+                let help = suggestion(value, Status::ALL.map(Status::name));
+                self.say(Severity::Error, value.span, format!("unknown status: `{}`", value.value), help);
+            }
+        }
+    }
+
+    fn service_urls(&mut self, zone: &str, value: &Spanned<String>) {
+        let mut urls = Vec::new();
+        let mut start = 0;
+        // Only a value that stands in the file as it is can be pointed into.
+        let verbatim = self.source.text.get(value.span.start..value.span.end) == Some(value.as_str());
+        for part in value.split(',') {
+            let trimmed = part.trim();
+            let lead = start + part.len() - part.trim_start().len();
+            let span = match verbatim {
+                true => value.span.part(lead, lead + trimmed.len()),
+                false => value.span,
+            };
+            if !trimmed.is_empty() {
+                urls.extend(self.url(trimmed, span));
+            }
+            start += part.len() + 1;
+        }
+        self.config.service_urls.push((zone.to_owned(), urls));
+    }
+
+    fn url(&mut self, text: &str, span: Span) -> Option<Url> {
+        let example = "such as `http://peer1:8761/eureka/`";
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let default_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => {
+                self.error(span, format!("not an HTTP URL: `{text}`"), example);
+                return None;
+            }
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()),
+            None => (authority, Some(default_port)),
+        };
+        let Some(port) = port.filter(|_| !host.is_empty()) else {
+            self.error(span, format!("not a host and a port: `{authority}`"), example);
+            return None;
+        };
+        if !path.starts_with("/eureka") {
+            self.note(span, format!("a Eureka server answers below `/eureka`, not `{path}`; taken as meant"));
+        }
+        Some(Url { host: host.to_owned(), port, span })
+    }
+
+    fn setting(&mut self, owner: Owner, key: Spanned<String>, value: Spanned<String>) {
+        let same = relaxed(&key);
+        if owner.without_effect().iter().any(|known| relaxed(known) == same) {
+            return self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
+        }
+        let settings = match owner {
+            Owner::Server => &mut self.config.server,
+            Owner::Client => &mut self.config.client,
+            Owner::Instance => &mut self.config.instance,
+        };
+        settings.0.push(Setting { source: self.source.clone(), key, value });
+    }
+
+    /// A key of a Netflix file, where all owners share one prefix.
+    fn netflix(&mut self, key: Spanned<String>, value: Spanned<String>) {
+        let same = relaxed(&key);
+        for owner in [Owner::Server, Owner::Client, Owner::Instance] {
+            let obeyed = owner.keys().iter().any(|known| relaxed(known.netflix) == same);
+            let known = owner.without_effect().iter().any(|known| relaxed(known) == same);
+            if obeyed || known {
+                return self.setting(owner, key, value);
+            }
+        }
+        let names = [Owner::Server, Owner::Client, Owner::Instance];
+        let help =
+            suggestion(&key, names.iter().flat_map(|owner| owner.keys().iter().map(|key| key.netflix)));
+        self.say(Severity::Error, key.span, format!("unknown setting: `eureka.{}`", key.value), help);
+    }
+
+    fn finish(mut self) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let config = &self.config;
+        let blocks = [
+            (&config.server, Owner::Server),
+            (&config.client, Owner::Client),
+            (&config.instance, Owner::Instance),
+        ];
+        let mistakes: Vec<_> =
+            blocks.iter().flat_map(|(settings, owner)| settings.mistakes(*owner)).collect();
+        self.diagnostics.extend(mistakes);
+        match self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            true => Err(self.diagnostics),
+            false => Ok((self.config, self.diagnostics)),
+        }
+    }
+}
+
+/// A key without its first segments; the place stays that of the whole key.
+fn after(key: &Spanned<String>, segments: usize) -> Spanned<String> {
+    let rest = key.splitn(segments + 1, '.').nth(segments).unwrap_or("");
+    Spanned::new(rest.to_owned(), key.span)
+}
+
+fn concerns_us(key: &str) -> bool {
+    let key = relaxed(key);
+    key.starts_with("eureka") || key == "serverport" || key == "springapplicationname"
+}
+
+/// The value with its placeholders replaced, or what is missing.
+fn fill(value: &str, properties: &[Property], depth: usize) -> Result<String, String> {
+    if depth > MAX_PLACEHOLDER_DEPTH {
+        return Err(format!("placeholders refer to each other: `{value}`"));
+    }
+    let mut filled = String::new();
+    let mut rest = value;
+    while let Some(start) = rest.find("${") {
+        filled.push_str(&rest[..start]);
+        let inner = &rest[start + 2..];
+        let Some(end) = closing(inner) else {
+            return Err(format!("placeholder without an end: `{}`", &rest[start..]));
+        };
+        let (name, default) = match inner[..end].split_once(':') {
+            Some((name, default)) => (name, Some(default)),
+            None => (&inner[..end], None),
+        };
+        let wanted = relaxed(name);
+        let found = properties.iter().find(|property| relaxed(&property.key) == wanted);
+        match (found, default) {
+            (Some(property), _) => filled.push_str(&fill(&property.value, properties, depth + 1)?),
+            (None, Some(default)) => filled.push_str(&fill(default, properties, depth + 1)?),
+            (None, None) => return Err(format!("placeholder without a value: `${{{name}}}`")),
+        }
+        if filled.len() > MAX_VALUE {
+            return Err(format!("a value longer than {MAX_VALUE} bytes"));
+        }
+        rest = &inner[end + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// Where the brace closes that was opened before `text`.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The `.properties` format of Java: keys, separators, comments, continued lines and escapes.
+//!
+//! Separate because it is a small language of its own. Source of the rules: the documentation of `java.util.Properties.load`.
+
+use super::Property;
+use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Reads all properties, in order.
+///
+/// # Errors
+/// Keys written twice, and escapes that are not finished.
+pub fn parse(source: &Arc<Source>) -> Result<Vec<Property>, Vec<Diagnostic>> {
+    let mut properties: Vec<Property> = Vec::new();
+    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+    let mut diagnostics = Vec::new();
+    let mut refuse = |span, message: String, help: Option<String>| {
+        diagnostics.push(Diagnostic {
+            source: source.clone(),
+            span,
+            severity: Severity::Error,
+            message,
+            help,
+        });
+    };
+    let text = source.text.as_str();
+    let mut at = 0;
+    while at < text.len() {
+        let line = logical_line(text, at);
+        at = line.end;
+        let start = line.start + blanks(&text[line.start..line.end]);
+        if start >= line.end || text[start..].starts_with(['#', '!']) {
+            continue;
+        }
+        let key_end = start + key_length(&text[start..line.end]);
+        let value_start = key_end + separator_length(&text[key_end..line.end]);
+        let key_span = Span { start, end: key_end };
+        let value_span = Span { start: value_start, end: line.end.max(value_start) };
+        let (Some(key), Some(value)) =
+            (unescape(&text[start..key_end]), unescape(&text[value_start..line.end]))
+        else {
+            refuse(
+                Span { start, end: line.end },
+                "escape `\\u` without four hexadecimal digits".into(),
+                None,
+            );
+            continue;
+        };
+        let key = key.replace('[', ".").replace([']', '"'], "");
+        if let Some(first) = seen.insert(key.clone(), key_span) {
+            let (line, _) = source.position(first.start);
+            refuse(key_span, format!("duplicate key: `{key}`"), Some(format!("first on line {line}")));
+        }
+        let value = Spanned::new(value.trim_end().to_owned(), trimmed(text, value_span));
+        properties.push(Property { key: Spanned::new(key, key_span), value });
+    }
+    if diagnostics.is_empty() { Ok(properties) } else { Err(diagnostics) }
+}
+
+/// The line that starts at `start`, with the lines that continue it; its end is behind the last line break.
+fn logical_line(text: &str, start: usize) -> Span {
+    let is_comment = text[start..].trim_start_matches([' ', '\t', '\x0c']).starts_with(['#', '!']);
+    let mut end = start;
+    loop {
+        let line = text[end..].find('\n').map_or(&text[end..], |at| &text[end..=end + at]);
+        end += line.len();
+        let content = line.trim_end_matches(['\n', '\r']);
+        let backslashes = content.len() - content.trim_end_matches('\\').len();
+        if is_comment || backslashes.is_multiple_of(2) || end >= text.len() {
+            let trailing = text[start..end].len() - text[start..end].trim_end_matches(['\n', '\r']).len();
+            // A line break that is not part of the value still has to be stepped over.
+            return if trailing == end - start { Span { start: end, end } } else { Span { start, end } };
+        }
+    }
+}
+
+fn blanks(text: &str) -> usize {
+    text.len() - text.trim_start_matches([' ', '\t', '\x0c', '\n', '\r']).len()
+}
+
+fn key_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '=' | ':' | ' ' | '\t' | '\x0c' | '\n' | '\r' => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Blanks, at most one `=` or `:`, blanks. The line break at the end belongs to no value.
+fn separator_length(text: &str) -> usize {
+    let is_blank = [' ', '\t', '\x0c'];
+    let rest = text.trim_start_matches(is_blank);
+    let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest);
+    text.len() - rest.trim_start_matches(is_blank).len()
+}
+
+/// The text with escapes replaced and continued lines joined; `None` if a `\u` is not followed by four digits.
+fn unescape(text: &str) -> Option<String> {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(next) = rest.chars().next() else { break };
+        rest = &rest[next.len_utf8()..];
+        match next {
+            'n' => plain.push('\n'),
+            't' => plain.push('\t'),
+            'r' => plain.push('\r'),
+            'f' => plain.push('\x0c'),
+            'u' => {
+                let digits = rest.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+                // Half of a surrogate pair alone is no character; it is shown as one that cannot be.
+                let code = u32::from_str_radix(digits, 16).ok()?;
+                plain.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+                rest = &rest[4..];
+            }
+            '\r' | '\n' => rest = rest.trim_start_matches([' ', '\t', '\x0c', '\n', '\r']),
+            other => plain.push(other),
+        }
+    }
+    plain.push_str(rest);
+    Some(plain)
+}
+
+/// The span without blanks at its end.
+fn trimmed(text: &str, span: Span) -> Span {
+    let kept = text[span.start..span.end].trim_end().len();
+    Span { start: span.start, end: span.start + kept }
+}

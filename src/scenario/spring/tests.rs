@@ -1,0 +1,118 @@
+use super::*;
+use proptest::prelude::*;
+
+fn import(name: &str, text: &str) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
+    read(&Source::new(name, text))
+}
+
+fn messages(diagnostics: &[Diagnostic]) -> Vec<&str> {
+    diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect()
+}
+
+#[test]
+fn a_properties_file_as_people_write_it() {
+    let text = "# the first peer\nspring.application.name=eureka-server-peer1\nserver.port=20001\n\n\
+                eureka.instance.hostname = peer1\n\
+                eureka.client.service-url.defaultZone=http://peer2:20000/eureka,\\\n    http://u:p@peer3:20002/eureka/\n\
+                eureka.server.evictionIntervalTimerInMs: 5000\nlogging.level.root=INFO\n";
+    let (config, notes) = import("peer1.properties", text).unwrap();
+    assert_eq!(config.application.unwrap().value, "eureka-server-peer1");
+    assert_eq!(config.port.unwrap().value, 20001);
+    assert_eq!(config.hostname.unwrap().value, "peer1");
+    let (zone, urls) = &config.service_urls[0];
+    let urls: Vec<_> = urls.iter().map(|url| (url.host.as_str(), url.port)).collect();
+    assert_eq!((zone.as_str(), urls), ("defaultZone", vec![("peer2", 20000), ("peer3", 20002)]));
+    assert_eq!(config.server.0[0].value.value, "5000");
+    assert_eq!(messages(&notes), ["not about the registry, left alone: `logging.level.root`"]);
+}
+
+#[test]
+fn a_yaml_file_with_placeholders() {
+    let text = "server:\n  port: ${PORT:8761}\neureka:\n  instance:\n    hostname: localhost\n    prefer-ip-address: true\n  \
+                client:\n    registerWithEureka: false\n    fetch-registry: false\n    serviceUrl:\n      \
+                defaultZone: http://${eureka.instance.hostname}:${server.port}/eureka/\n";
+    let (config, notes) = import("application.yml", text).unwrap();
+    assert_eq!(config.service_urls[0].1[0].host, "localhost");
+    assert_eq!(config.service_urls[0].1[0].port, 8761);
+    assert_eq!(config.client.0.len(), 2);
+    assert_eq!(messages(&notes), ["no effect in a simulation: `prefer-ip-address`"]);
+}
+
+#[test]
+fn every_spelling_reaches_the_same_setting() {
+    for key in [
+        "eureka.server.eviction-interval-timer-in-ms",
+        "eureka.server.evictionIntervalTimerInMs",
+        "eureka.server.eviction_interval_timer_in_ms",
+        "eureka.evictionIntervalTimerInMs",
+    ] {
+        let (config, _) = import("x.properties", &format!("{key}=5000\n")).unwrap();
+        assert_eq!(config.server.0.len(), 1, "{key}");
+    }
+    let netflix = "eureka.client.refresh.interval=5\neureka.lease.duration=10\neureka.serviceUrl.default=http://a:1/eureka/v2/\n";
+    let (config, _) = import("x.properties", netflix).unwrap();
+    assert_eq!((config.client.0.len(), config.instance.0.len(), config.service_urls.len()), (1, 1, 1));
+}
+
+#[test]
+fn mistakes_are_shown_together_each_at_its_place() {
+    let text = "eureka.server.enable-self-preservatoin=false\neureka.client.fetch-registry=maybe\n\
+                eureka.client.service-url.defaultZone=http://a:x/eureka,peer2\neureka.instance.hostname=${HOST}\n\
+                eureka.server.enableSelfPreservation=true\neureka.server.enable-self-preservation=true\n\
+                server.port=99999\n";
+    let mut diagnostics = import("x.properties", text).unwrap_err();
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    let shown: Vec<String> =
+        diagnostics.iter().map(|d| format!("{} {}", d.position().0, d.message)).collect();
+    assert_eq!(
+        shown,
+        [
+            "1 unknown setting: `enable-self-preservatoin`",
+            "2 not a value of `fetch-registry`: `maybe`",
+            "3 not a host and a port: `a:x`",
+            "3 not an HTTP URL: `peer2`",
+            "4 placeholder without a value: `${HOST}`",
+            "6 one setting twice: `enable-self-preservation`",
+            "7 not a port: `99999`",
+        ]
+    );
+    assert_eq!(diagnostics[0].help.as_deref(), Some("did you mean `enable-self-preservation`?"));
+}
+
+#[test]
+fn placeholders_that_refer_to_each_other_end() {
+    let text = "eureka.instance.hostname=${eureka.instance.appname}\neureka.instance.appname=${eureka.instance.hostname}\n";
+    assert!(
+        messages(&import("x.properties", text).unwrap_err())[0]
+            .starts_with("placeholders refer to each other")
+    );
+}
+
+#[test]
+fn escapes_and_separators_of_properties() {
+    for (text, key, value) in [
+        ("a=b", "a", "b"),
+        ("  a : b  ", "a", "b"),
+        ("a b", "a", "b"),
+        ("a\\ b=c", "a b", "c"),
+        ("a=\\u5317\\t", "a", "北"),
+        ("a=b\\\n   c", "a", "bc"),
+        ("a=", "a", ""),
+        ("a", "a", ""),
+        ("\n\n!x\na==b", "a", "=b"),
+    ] {
+        let properties = properties::parse(&Source::new("x", text)).unwrap();
+        let found: Vec<_> = properties.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect();
+        assert_eq!(found, [(key, value)], "{text:?}");
+    }
+    assert!(properties::parse(&Source::new("x", "a=\\u12")).is_err());
+    assert!(properties::parse(&Source::new("x", "a=1\na=2")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_the_import_panic(text in "\\PC*|((eureka|server|client|service-url|port|[.=:\\\\\\n\\[\\]$\\{\\}, u0-9a])+)") {
+        let _ = import("x.properties", &text);
+        let _ = import("x.yml", &text);
+    }
+}

@@ -1,0 +1,341 @@
+//! Which system runs, and the product's own settings as the user wrote them.
+//!
+//! Separate because settings appear in many places (for all, per server, per service, at run time, in imported files) and are
+//! layered in the plan. Here a setting stays a key, a text and a place. Which keys exist, and with which values, is the
+//! protocol's business: its key table is asked, so that a mistake is found while reading.
+
+use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, suggestion};
+use super::read::{Fields, FromNode, Reader};
+use super::tree::{Node, Value};
+use crate::protocol::eureka::config::{
+    ClientConfig, InstanceConfig, Key, Profile, ServerConfig, SettingError, relaxed,
+};
+use std::sync::Arc;
+
+/// The `system:` block.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Whose defaults apply. Default: Spring Cloud, because most clusters run it.
+    pub profile: Profile,
+    /// Settings of all servers.
+    pub server: Settings,
+    /// Settings of all clients, and of the client inside each server.
+    pub client: Settings,
+    /// Settings of all registered instances.
+    pub instance: Settings,
+}
+
+/// One product setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The text that the places point into: settings come from several files.
+    pub source: Arc<Source>,
+    /// The key as written, nested keys joined by points.
+    pub key: Spanned<String>,
+    /// The value as written; a list is joined by commas.
+    pub value: Spanned<String>,
+}
+
+impl Setting {
+    /// A mistake in this setting's value.
+    pub fn bad_value(&self, message: impl Into<String>, help: Option<String>) -> Diagnostic {
+        self.diagnostic(self.value.span, message, help)
+    }
+
+    /// A mistake in this setting's key.
+    pub fn bad_key(&self, message: impl Into<String>, help: Option<String>) -> Diagnostic {
+        self.diagnostic(self.key.span, message, help)
+    }
+
+    fn diagnostic(&self, span: Span, message: impl Into<String>, help: Option<String>) -> Diagnostic {
+        let (source, message) = (self.source.clone(), message.into());
+        Diagnostic { source, span, severity: Severity::Error, message, help }
+    }
+}
+
+/// Settings in the order written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings(pub Vec<Setting>);
+
+impl System {
+    /// Spring Cloud Netflix as it comes.
+    pub fn unset() -> System {
+        let none = Settings::default;
+        System { profile: Profile::SpringCloud, server: none(), client: none(), instance: none() }
+    }
+
+    /// Reads the block.
+    pub fn read(reader: &mut Reader, node: &Node) -> Option<System> {
+        let mut fields = reader.fields(node, "the system")?;
+        let eureka = fields.with(reader, "eureka", |reader, node| {
+            if node.is_null() {
+                return Some(System::unset());
+            }
+            let mut fields = reader.fields(node, "`eureka`")?;
+            let profile = fields.optional(reader, "profile").unwrap_or(Profile::SpringCloud);
+            let system = System {
+                profile,
+                server: Settings::ask(reader, &mut fields, "server", Owner::Server),
+                client: Settings::ask(reader, &mut fields, "client", Owner::Client),
+                instance: Settings::ask(reader, &mut fields, "instance", Owner::Instance),
+            };
+            fields.finish(reader);
+            Some(system)
+        });
+        if fields.entry("eureka").is_none() {
+            return fields.missing(reader, "eureka");
+        }
+        fields.finish(reader);
+        eureka
+    }
+}
+
+impl FromNode for Profile {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let valid = [("netflix", Profile::Netflix), ("spring-cloud", Profile::SpringCloud)];
+        reader.word(node, "a profile", &valid)
+    }
+}
+
+/// Whose setting it is: each has a key table of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A registry server.
+    Server,
+    /// A client, or the client inside a server.
+    Client,
+    /// A registered instance.
+    Instance,
+}
+
+impl Owner {
+    /// The keys that the simulated machines obey.
+    pub fn keys(self) -> &'static [Key] {
+        match self {
+            Owner::Server => ServerConfig::KEYS,
+            Owner::Client => ClientConfig::KEYS,
+            Owner::Instance => InstanceConfig::KEYS,
+        }
+    }
+
+    /// Whether the key exists and may have this value.
+    ///
+    /// # Errors
+    /// As the `set` functions of the key tables.
+    pub fn accepts(self, key: &str, value: &str) -> Result<&'static Key, SettingError> {
+        // Defaults of either profile do: the check depends on the table alone.
+        match self {
+            Owner::Server => ServerConfig::defaults(Profile::Netflix).set(key, value),
+            Owner::Client => ClientConfig::defaults(Profile::Netflix).set(key, value),
+            Owner::Instance => InstanceConfig::defaults(Profile::Netflix).set(key, value),
+        }
+    }
+
+    /// Real keys of the product that change nothing that is simulated: in a Spring file they are noted, in a scenario they are
+    /// mistakes. (Reference, section 8.)
+    pub fn without_effect(self) -> &'static [&'static str] {
+        match self {
+            Owner::Server => &[
+                "peerEurekaStatusRefreshTimeIntervalMs",
+                "numberOfReplicationRetries",
+                "peerNodeTotalConnections",
+                "maxElementsInStatusReplicationPool",
+                "maxThreadsForStatusReplication",
+                "minThreadsForPeerReplication",
+                "minThreadsForStatusReplication",
+                "maxIdleThreadAgeInMinutesForPeerReplication",
+                "maxIdleThreadInMinutesAgeForStatusReplication",
+                "batchReplication",
+                "enableReplicatedRequestCompression",
+                "minAvailableInstancesForPeerReplication",
+                "initialCapacityOfResponseCache",
+                "rateLimiterEnabled",
+                "rateLimiterThrottleStandardClients",
+                "rateLimiterPrivilegedClients",
+                "rateLimiterBurstSize",
+                "rateLimiterRegistryFetchAverageRate",
+                "rateLimiterFullFetchAverageRate",
+                "remoteRegionUrls",
+                "remoteRegionUrlsWithName",
+                "remoteRegionConnectTimeoutMs",
+                "remoteRegionReadTimeoutMs",
+                "remoteRegionTotalConnections",
+                "remoteRegionTotalConnectionsPerHost",
+                "remoteRegionConnectionIdleTimeoutSeconds",
+                "remoteRegionRegistryFetchInterval",
+                "remoteRegionFetchThreadPoolSize",
+                "gZipContentFromRemoteRegion",
+                "disableDeltaForRemoteRegions",
+                "disableTransparentFallbackToOtherRegion",
+                "remoteRegionAppWhitelist",
+                "primeAwsReplicaConnections",
+                "useAwsAsgApi",
+                "asgUpdateIntervalMs",
+                "asgCacheExpiryTimeoutMs",
+                "asgQueryTimeoutMs",
+                "logIdentityHeaders",
+                "jsonCodecName",
+                "xmlCodecName",
+            ],
+            Owner::Client => &[
+                "enabled",
+                "serviceUrlPollIntervalMs",
+                "eurekaServerTotalConnections",
+                "gZipContent",
+                "useDnsForFetchingServiceUrls",
+                "eurekaServerDNSName",
+                "eurekaServerPort",
+                "eurekaServerURLContext",
+                "logDeltaDiff",
+                "registryRefreshSingleVipAddress",
+                "fetchRemoteRegionsRegistry",
+                "shouldEnforceRegistrationAtInit",
+                "shouldEnforceFetchRegistryAtInit",
+                "backupRegistryImpl",
+                "allowRedirects",
+                "clientDataAccept",
+                "encoderName",
+                "decoderName",
+                "dollarReplacement",
+                "escapeCharReplacement",
+                "healthcheck.enabled",
+                "refresh.enable",
+                "timeout.connectTimeout",
+                "timeout.connectRequestTimeout",
+                "timeout.socketTimeout",
+                "proxyHost",
+                "proxyPort",
+                "proxyUserName",
+                "proxyPassword",
+                "order",
+            ],
+            Owner::Instance => &[
+                "appGroupName",
+                "preferIpAddress",
+                "ipAddress",
+                "nonSecurePort",
+                "nonSecurePortEnabled",
+                "securePort",
+                "securePortEnabled",
+                "virtualHostName",
+                "secureVirtualHostName",
+                "aSGName",
+                "healthCheckUrl",
+                "healthCheckUrlPath",
+                "secureHealthCheckUrl",
+                "statusPageUrl",
+                "statusPageUrlPath",
+                "homePageUrl",
+                "homePageUrlPath",
+                "namespace",
+                "defaultAddressResolutionOrder",
+            ],
+        }
+    }
+
+    /// What to offer for an unknown key: the nearest, in the spelling that is nearer.
+    pub fn suggest(self, key: &str) -> Option<String> {
+        let keys = self.keys();
+        let spring = keys.iter().map(|key| key.spring).filter(|key| !key.is_empty());
+        match key.contains(char::is_uppercase) {
+            true => suggestion(key, keys.iter().map(|key| key.netflix)),
+            false => suggestion(key, spring),
+        }
+    }
+}
+
+impl Settings {
+    /// Asks a mapping for a block of settings, and checks them.
+    pub fn ask(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str, owner: Owner) -> Settings {
+        let settings: Settings = fields.optional(reader, key).unwrap_or_default();
+        reader.diagnostics.extend(settings.mistakes(owner));
+        settings
+    }
+
+    /// What is wrong with these settings: keys that do not exist, bad values, one setting twice.
+    pub fn mistakes(&self, owner: Owner) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
+        let mut seen: Vec<(&'static str, &Setting)> = Vec::new();
+        for setting in &self.0 {
+            match owner.accepts(&setting.key, &setting.value) {
+                Ok(key) => match seen.iter().find(|(name, _)| *name == key.netflix) {
+                    Some((_, first)) => {
+                        let (line, _) = first.source.position(first.key.span.start);
+                        let message = format!("one setting twice: `{}`", setting.key.value);
+                        let help = format!("`{}` on line {line} is the same setting", first.key.value);
+                        mistakes.push(setting.bad_key(message, Some(help)));
+                    }
+                    None => seen.push((key.netflix, setting)),
+                },
+                Err(SettingError::BadValue { kind, .. }) => {
+                    let message =
+                        format!("not a value of `{}`: `{}`", setting.key.value, setting.value.value);
+                    mistakes.push(setting.bad_value(message, Some(format!("it is {kind}"))));
+                }
+                Err(SettingError::UnknownKey(_)) => {
+                    let same = relaxed(&setting.key);
+                    let key = &setting.key.value;
+                    mistakes.push(match owner.without_effect().iter().any(|known| relaxed(known) == same) {
+                        true => setting.bad_key(
+                            format!("no effect in a simulation: `{key}`"),
+                            Some("leave it out".into()),
+                        ),
+                        false => setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)),
+                    });
+                }
+            }
+        }
+        mistakes
+    }
+}
+
+impl FromNode for Settings {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let mut settings = Settings::default();
+        match &node.value {
+            Value::Map(_) => settings.flatten(reader, "", node),
+            _ if node.is_null() => {}
+            _ => {
+                let help = "such as `{ eviction-interval-timer-in-ms: 1000 }`";
+                return reader.refuse(node.span, "settings are written as keys and values", help);
+            }
+        }
+        Some(settings)
+    }
+}
+
+impl Settings {
+    /// Adds the settings of a mapping; nested keys are joined by points.
+    pub fn flatten(&mut self, reader: &mut Reader, prefix: &str, node: &Node) {
+        let Value::Map(entries) = &node.value else { return };
+        for entry in entries {
+            let key = match prefix {
+                "" => entry.key.clone(),
+                prefix => format!("{prefix}.{}", entry.key),
+            };
+            match &entry.value.value {
+                Value::Map(_) => self.flatten(reader, &key, &entry.value),
+                Value::Scalar { text, .. } => {
+                    let text = if entry.value.is_null() { "" } else { text.as_str() };
+                    self.push(&reader.sources, key, entry.key_span, text.to_owned(), entry.value.span);
+                }
+                Value::List(items) => {
+                    let mut texts = Vec::new();
+                    for item in items {
+                        texts.extend(reader.text(item, "a setting's value"));
+                    }
+                    let text = texts.join(",");
+                    self.push(&reader.sources, key, entry.key_span, text, entry.value.span);
+                }
+            }
+        }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, sources: &Sources, key: String, key_span: Span, value: String, span: Span) {
+        let (source, key_span) = sources.locate(key_span);
+        let (_, span) = sources.locate(span);
+        let (key, value) = (Spanned::new(key, key_span), Spanned::new(value, span));
+        self.0.push(Setting { source, key, value });
+    }
+}
