@@ -6,3 +6,4 @@ mod arrows;
 mod determinism;
 mod parity;
 mod power_loss;
+mod seam;

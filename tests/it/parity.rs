@@ -28,7 +28,7 @@ fn register_config(node: u32, size: u32) -> register::Config {
         quorum: size as usize - 1,
         patience: Duration::from_millis(40),
         pause: Some(Duration::from_millis(10)),
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(5),
     }
 }
 
