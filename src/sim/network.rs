@@ -223,7 +223,7 @@ impl Network {
         let mut flight = path.latency.at(draw(0)).saturating_add(transfer_ns(bytes, path.bandwidth));
         if happens(draw(2), path.reorder_ppm) {
             let longest = path.latency.at(draw(3));
-            flight = flight.saturating_add((u128::from(draw(4)) * u128::from(longest) >> 64) as u64 + 1);
+            flight = flight.saturating_add(((u128::from(draw(4)) * u128::from(longest)) >> 64) as u64 + 1);
         }
         Some(flight)
     }

@@ -236,5 +236,5 @@ fn packets_are_lost_doubled_and_reordered() {
     });
     assert_eq!(doubled[0].len(), 1_100);
     let dark = packets(|world| world.addresses[Address(50).index()].behind = Behind::NoHost);
-    assert_eq!(dark, [vec![], vec![]]);
+    assert!(dark.iter().all(Vec::is_empty));
 }
