@@ -4,6 +4,7 @@ mod toys;
 
 mod arrows;
 mod determinism;
+mod last_writer;
 mod parity;
 mod power_loss;
 mod seam;
