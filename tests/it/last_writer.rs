@@ -50,11 +50,10 @@ fn registers_agree_on_the_newest_write() {
         let written: BTreeMap<_, _> = records
             .iter()
             .filter_map(|record| match record.what {
-                What::Event { node, event: Event::Registered { instance, version, origin, .. } }
-                    if origin == Origin::Client =>
-                {
-                    Some(((version, node), instance))
-                }
+                What::Event {
+                    node,
+                    event: Event::Registered { instance, version, origin: Origin::Client, .. },
+                } => Some(((version, node), instance)),
                 _ => None,
             })
             .collect();

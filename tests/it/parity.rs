@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regsim::plan::world::{Fault, Step};
-use regsim::protocol::{Address, Answer, InstanceId, NodeId, Operation, Protocol, ServiceId};
+use regsim::protocol::{Address, Answer, Input, InstanceId, NodeId, Operation, Protocol, ServiceId};
 use regsim::sim::Simulation;
 
+use crate::toys::arrivals::Real;
 use crate::toys::log::{self, ReplicatedLog};
-use crate::toys::realtime::{Cluster, Process, Real, eventually};
+use crate::toys::realtime::{Cluster, Process, eventually};
 use crate::toys::register::{self, Register};
 use crate::toys::tape::{self, Shelf, Taped, open};
 use crate::toys::worlds::{ask, at, world};
@@ -199,4 +200,15 @@ fn a_story_of_the_log_is_the_same_under_both_drivers() {
     assert!(in_sim.lines().count() > 25 && in_sim.contains("Exit"), "a whole story: {in_sim}");
     replay(&simulated);
     replay(&real);
+}
+
+#[test]
+#[should_panic(expected = "effects of Some(Ask")]
+fn a_replay_notices_an_effect_that_is_missing() {
+    let shelf = simulated::<Register>(&[(0, LOOK_UP)], vec![register_config(0, 1)]);
+    let mut tapes = open(&shelf);
+    let asked = |turn: &&mut tape::Turn<Register>| matches!(turn.input, Some(Input::Ask { .. }));
+    let turn = tapes[0].turns.iter_mut().find(asked).expect("a look-up");
+    turn.effects.pop().expect("its answer");
+    tapes[0].replay();
 }
