@@ -1,8 +1,10 @@
 //! The whole step loop without a real protocol: clients that call servers, over kept connections, with timeouts and service
 //! times. One element is one delivered input.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -151,7 +153,50 @@ fn simulation(clients: u32, every_ms: u64, service: Duration) -> Simulation<Mach
     Simulation::new(&world, (0..nodes).map(settings).collect(), 1)
 }
 
+/// Counts what is allocated: in steady state the kernel should allocate nothing.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call is passed on unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the pointer came from `alloc` above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// Prints what 10,000 clients cost in memory and in allocations, and fails if they allocate in steady state.
+fn footprint() {
+    let clients = 10_000;
+    let before = BYTES.load(Ordering::Relaxed);
+    let mut simulation = simulation(clients, 30_000, Duration::from_micros(500));
+    let built = BYTES.load(Ordering::Relaxed) - before;
+    simulation.run_until(SimTime::from_secs(120), &mut ());
+    let warm = BYTES.load(Ordering::Relaxed) - before;
+    let (events, allocations) = (simulation.events(), ALLOCATIONS.load(Ordering::Relaxed));
+    simulation.run_until(SimTime::from_secs(420), &mut ());
+    let events = simulation.events() - events;
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - allocations;
+    let per_client = [built, warm].map(|bytes| bytes / u64::from(clients));
+    println!("bytes a client: {} built, {} after two minutes", per_client[0], per_client[1]);
+    println!("allocations: {allocations} in {events} inputs");
+    assert!(allocations * 100 < events, "fewer than 0.01 allocations an input");
+}
+
 fn bench(criterion: &mut Criterion) {
+    footprint();
     let mut group = criterion.benchmark_group("kernel");
     group.sample_size(20);
     for (clients, service_us) in [(100, 0), (10_000, 0), (10_000, 500)] {

@@ -297,7 +297,7 @@ fn bar(value: Option<u64>, top: u64) -> char {
 fn column_span(span: Span, axis: usize, column: usize) -> (Nanos, Nanos) {
     let length = u128::from(span.end.saturating_sub(span.start));
     let at = |column: usize| span.start + (length * column as u128 / axis as u128) as u64;
-    (at(column), at(column + 1).max(at(column) + 1))
+    (at(column), at(column + 1).max(at(column).saturating_add(1)))
 }
 
 /// In which column a moment lies; moments outside lie in the first or last.

@@ -81,7 +81,11 @@ impl RunView {
             }
             (Some(_), Some(last)) => format!("{} at once when {}", self.subject(), last.what),
             (Some(at), None) => {
-                format!("{} {} into the run", self.subject(), words::duration(at - self.span.start))
+                format!(
+                    "{} {} into the run",
+                    self.subject(),
+                    words::duration(at.saturating_sub(self.span.start))
+                )
             }
             (None, _) if self.pairs_at_end() == 0 => "Never converged within the run".to_owned(),
             (None, last) => {
@@ -164,7 +168,7 @@ impl RunView {
 impl ServerView {
     /// How long it protected its entries in all.
     pub fn protected_for(&self) -> Nanos {
-        self.protected.iter().map(|span| span.end.saturating_sub(span.start)).sum()
+        self.protected.iter().map(|span| span.end.saturating_sub(span.start)).fold(0, Nanos::saturating_add)
     }
 }
 

@@ -139,12 +139,11 @@ fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
         );
     }
     draw_lines(scene, &series.lines, frame, &scale);
-    let ends: Vec<(i32, &Line)> = series
-        .lines
-        .iter()
-        .filter(|line| !line.label.is_empty())
-        .filter_map(|line| Some((scale.y(line.points.iter().rev().find_map(|&(_, value)| value)?), line)))
-        .collect();
+    let last = |line: &Line| {
+        line.points.iter().rev().filter(|&&(at, _)| at <= frame.span.end).find_map(|&(_, value)| value)
+    };
+    let named = series.lines.iter().filter(|line| !line.label.is_empty());
+    let ends: Vec<(i32, &Line)> = named.filter_map(|line| Some((scale.y(last(line)?), line))).collect();
     draw_ends(scene, &ends, area);
 }
 
