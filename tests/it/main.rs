@@ -3,4 +3,8 @@
 mod toys;
 
 mod arrows;
+mod determinism;
+mod last_writer;
 mod parity;
+mod power_loss;
+mod seam;

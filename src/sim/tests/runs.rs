@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::toy::*;
 use crate::plan::World;
 use crate::plan::world::*;
@@ -117,6 +119,55 @@ fn all_packets_together_make_a_flood() {
     let mut simulation = Simulation::<Toy>::new(&world, configs, 7);
     let End::Flooded { node, at } = simulation.run(&mut ()) else { panic!("more than 10 inputs a second") };
     assert_eq!((node, at.as_millis() / 1_000), (NodeId(0), 1));
+}
+
+/// A fault at or on the server of a busy world.
+fn fault() -> impl Strategy<Value = Fault> {
+    let (server, client) = (vec![HostId(0)], vec![HostId(1)]);
+    let processes = vec![NodeId(0)];
+    let kind = |kind: &str| MessageMatch { kind: Some(kind.into()), ..MessageMatch::default() };
+    prop_oneof![
+        Just(Fault::Cut { from: server.clone(), to: client.clone() }),
+        Just(Fault::Cut { from: client.clone(), to: server.clone() }),
+        Just(Fault::Partition { groups: vec![server.clone(), client.clone()] }),
+        Just(Fault::Crash { processes: processes.clone() }),
+        Just(Fault::PowerOff { hosts: server.clone() }),
+        Just(Fault::Restart { processes: processes.clone(), wipe_disk: false }),
+        Just(Fault::Pause { processes: processes.clone() }),
+        Just(Fault::Pause { processes: vec![NodeId(1)] }),
+        Just(Fault::Slow { processes, factor_milli: 100_000 }),
+        Just(Fault::Reset { from: client, to: server }),
+        Just(Fault::Messages { matching: kind("ping"), action: MessageAction::Duplicate }),
+        Just(Fault::Messages { matching: kind("ping"), action: MessageAction::Fail(503) }),
+        Just(Fault::Messages { matching: kind("answer"), action: MessageAction::Drop }),
+        Just(Fault::Stop { processes: vec![NodeId(0)] }),
+        Just(Fault::Clock { hosts: vec![HostId(1)], change: ClockChange::Drift(-300_000) }),
+    ]
+}
+
+proptest! {
+    /// Whatever happens around a caller, each of its calls has one outcome.
+    #[test]
+    fn every_call_has_one_outcome(
+        faults in prop::collection::vec((0..12_000u64, 1..6_000u64, fault()), 1..12),
+        workers in 1..3u32,
+        accept_queue in 0..3u32,
+        most in 1..4u32,
+        seed in any::<u64>(),
+    ) {
+        let (mut world, scripts) = busy(&["server", "x", "y", "z"]);
+        world.steps = faults.into_iter().map(|(at, lasts, fault)| step(at, at + lasts, fault)).collect();
+        let base = Duration::from_millis(20);
+        world.processes[0].service =
+            ServiceModel { workers: Some(workers), accept_queue, base, per_item: Duration::ZERO };
+        world.processes[1].pools[0].max_per_address = most;
+        let (logs, simulation) = run_seed(&world, scripts, seed);
+        for log in &logs[1..] {
+            let outcomes = log.iter().filter(|line| line.contains("ping")).count();
+            prop_assert_eq!(outcomes, 9, "{:#?}", log);
+        }
+        prop_assert!(simulation.calls.indices().len() <= 4, "no exchange is forgotten");
+    }
 }
 
 /// A machine that breaks a rule.
