@@ -1,5 +1,6 @@
 //! The one integration binary: every module is one family of tests.
 
+mod scenarios;
 mod toys;
 
 mod arrows;
