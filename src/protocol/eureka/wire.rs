@@ -19,7 +19,9 @@ pub enum Request {
     /// `DELETE apps/{app}/{id}/status?value=`; no value is `Unknown`.
     ClearStatus { app: ServiceId, id: InstanceId, status: Status, last_dirty: Option<i64>, replication: bool },
     /// `POST peerreplication/batch/`
-    Batch(Arc<[Item]>),
+    ///
+    /// A `Vec` behind the `Arc`, so that a sender can use its memory again once the receiver has let go of it.
+    Batch(Arc<Vec<Item>>),
     /// `GET apps/`
     Apps,
     /// `GET apps/delta`
@@ -79,7 +81,7 @@ pub enum Body {
     /// What changed lately.
     Delta(Arc<Delta>),
     /// One result for each item of a batch, in order.
-    Batch(Arc<[ItemResult]>),
+    Batch(Arc<Vec<ItemResult>>),
 }
 
 /// What came of one item of a batch.

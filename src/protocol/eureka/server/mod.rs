@@ -1,15 +1,58 @@
 //! The registry server.
+//!
+//! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
+//! [`preservation`] (the small arithmetic), [`store`] and [`cache`] (what is held, what readers get), [`registry`] and
+//! [`eviction`] (the operations); then replication: [`shaper`] and [`acceptor`] (one peer's dispatcher), [`recycler`],
+//! [`peers`]; then [`timers`], [`resource`] (requests) and [`boot`] (start and stop). This file takes the inputs and keeps
+//! the one deadline.
+//!
+//! Left out: remote regions, AWS (groups, address binding), the rate limiter, the status page.
 
-use std::hash::Hasher;
+mod holders;
+mod lease;
+mod rules;
+mod overrides;
+mod preservation;
+mod store;
+mod cache;
+mod registry;
+mod eviction;
+mod shaper;
+mod acceptor;
+mod recycler;
+mod peers;
+mod timers;
+mod resource;
+mod boot;
 
-use super::Eureka;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use self::boot::Phase;
+use self::peers::Peers;
+use self::recycler::Recycler;
+use self::registry::Registry;
+use self::timers::{Timer, Timers};
+use super::client::Client;
 use super::node::ServerNode;
-use crate::protocol::{Cx, Input, Instant};
+use super::wire::ItemResult;
+use super::{Eureka, Tag as ProcessTag};
+use crate::protocol::{Cx, Event, Gauge, Input, Instant, PoolId, Wall};
+
+/// The connection pool for replication. Connections to different peers do not share a limit, as if each peer had its own pool.
+/// (0 and 1 are the embedded client's.)
+pub const POOL: PoolId = PoolId(2);
+
+/// A difference between the clocks, in ns, from which on the wall clock has jumped.
+const JUMP_NS: u64 = 1_000_000;
 
 /// Which replication batch a call carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// The peer, in the order of the peer list.
+    /// The number that the server has given to the peer.
     pub peer: u16,
     /// The worker that made the call.
     pub worker: u16,
@@ -17,22 +60,195 @@ pub struct Tag {
 
 /// A registry server.
 #[derive(Clone, Debug)]
-pub struct Server {}
+pub struct Server {
+    node: ServerNode,
+    phase: Phase,
+    client: Client,
+    registry: Registry,
+    peers: Peers,
+    results: Recycler<ItemResult>,
+
+    timers: Timers,
+    refresh_at: Option<Instant>,
+    refresh_interval: Duration,
+    /// When the server opened for traffic: wall clock, ms; 0 before.
+    started_ms: i64,
+    /// Whether the copy at start-up was empty (`peerInstancesTransferEmptyOnStartup`).
+    copied_nothing: bool,
+
+    /// Wall clock minus monotonic clock when deadlines were last computed.
+    offset_ns: i64,
+    next_timeout: Option<Instant>,
+    reported: [Option<i64>; Gauge::ALL.len()],
+}
+
+fn offset_ns(now: Instant, wall: Wall) -> i64 {
+    wall.0.wrapping_sub_unsigned(now.0)
+}
 
 impl Server {
     /// The server process starts.
-    pub fn start(_node: &ServerNode, _cx: &mut Cx<'_, Eureka>) -> Server {
-        Server {}
+    pub fn start(node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> Server {
+        let mut server = Server {
+            node: node.clone(),
+            phase: Phase::Constructing,
+            client: Client::start(&node.client, cx),
+            registry: Registry::new(&node.server),
+            peers: Peers::default(),
+            results: Recycler::default(),
+            timers: Timers::default(),
+            refresh_at: None,
+            refresh_interval: node.server.peer_nodes_update_interval,
+            started_ms: 0,
+            copied_nothing: true,
+            offset_ns: offset_ns(cx.now(), cx.wall()),
+            next_timeout: None,
+            reported: [None; Gauge::ALL.len()],
+        };
+        server.report(cx);
+        server.report_replication(cx);
+        server.advance(cx);
+        server.settle(cx);
+        server
     }
 
     /// One input.
-    pub fn handle(&mut self, _input: Input<Eureka>, _cx: &mut Cx<'_, Eureka>) {}
+    pub fn handle(&mut self, input: Input<Eureka>, cx: &mut Cx<'_, Eureka>) {
+        let offset_ns = offset_ns(cx.now(), cx.wall());
+        if offset_ns.abs_diff(self.offset_ns) >= JUMP_NS {
+            self.offset_ns = offset_ns;
+            self.peers.on_wall_jump(cx.now(), cx.wall());
+        }
+        match input {
+            Input::Timeout => self.on_timeout(cx),
+            Input::Request { id, from: _, request } => {
+                let response = self.serve(request, cx);
+                cx.respond(id, response);
+            }
+            Input::Outcome { call, tag, result } => match tag {
+                ProcessTag::Client(_) => {
+                    self.client.handle(Input::Outcome { call, tag, result }, cx);
+                    self.advance(cx);
+                }
+                ProcessTag::Replication(tag) => {
+                    self.peers.on_outcome(tag, result, &mut self.registry, cx);
+                    self.report_replication(cx);
+                }
+            },
+            Input::Ask { ticket, operation } => {
+                let answer = self.operate(&operation, cx);
+                cx.done(ticket, answer);
+            }
+            Input::Reconfigure(config) => self.reconfigure(&config, cx),
+            Input::Stop => self.stop(cx),
+            // A server opens no session, listens on none, and stores nothing.
+            Input::Link { .. } | Input::Datagram { .. } | Input::Disk(_) => {}
+        }
+        self.settle(cx);
+    }
 
     /// The earliest deadline.
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        self.next_timeout
     }
 
     /// Folds the state into a hash.
-    pub fn fingerprint(&self, _into: &mut dyn Hasher) {}
+    pub fn fingerprint(&self, mut into: &mut dyn Hasher) {
+        (self.phase, self.timers, self.refresh_at, self.started_ms, self.copied_nothing).hash(&mut into);
+        self.registry.fingerprint(into);
+        self.peers.fingerprint(&self.registry.store.holders, into);
+        self.client.fingerprint(into);
+    }
+
+    /// Whatever is due runs, in the order that the reference gives for one instant.
+    fn on_timeout(&mut self, cx: &mut Cx<'_, Eureka>) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= cx.now());
+        if !due(self.next_timeout) {
+            return;
+        }
+        let (peers_due, client_due) = (due(self.peers.deadline()), due(self.client.next_timeout()));
+        let refresh_due = due(self.refresh_at);
+        for timer in Timer::ALL {
+            if self.timers.fires(timer, cx.now(), cx.wall()) {
+                self.on_timer(timer, cx);
+                self.report(cx);
+            }
+        }
+        if refresh_due {
+            self.peers.refresh(&self.node, &mut self.registry.store.holders, cx);
+            self.refresh_at = Some(cx.now() + self.refresh_interval);
+        }
+        self.sync(cx);
+        if peers_due {
+            self.peers.on_timeout(&mut self.registry.store.holders, cx);
+            self.report_replication(cx);
+        }
+        if client_due {
+            self.client.handle(Input::Timeout, cx);
+            self.advance(cx);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Cx<'_, Eureka>) {
+        match timer {
+            Timer::Rate => {
+                self.registry.preservation.rate.rotate();
+                // The end of a window is told even if the count is the same.
+                self.reported[Gauge::RenewalsLastMinute as usize] = None;
+            }
+            Timer::Retention => {
+                let retention = self.registry.config.retention_time_in_delta_queue;
+                self.registry.retire_changes(retention, cx.wall().as_millis());
+            }
+            Timer::Threshold => {
+                let seen = self.instances_shown();
+                self.registry.preservation.recount(seen, &self.registry.config);
+            }
+            Timer::Eviction => self.registry.evict(cx),
+            Timer::Fill => self.registry.fill_cache(cx),
+        }
+    }
+
+    /// The end of every input: figures that changed are reported, and the next deadline is known.
+    fn settle(&mut self, cx: &mut Cx<'_, Eureka>) {
+        self.report(cx);
+        let sync_at = match self.phase {
+            Phase::Syncing { at, .. } => Some(at),
+            Phase::Constructing | Phase::Open | Phase::Stopping => None,
+        };
+        let deadlines = [
+            self.timers.deadline(),
+            self.refresh_at,
+            sync_at,
+            self.peers.deadline(),
+            self.client.next_timeout(),
+        ];
+        self.next_timeout = deadlines.into_iter().flatten().min();
+    }
+
+    fn report(&mut self, cx: &mut Cx<'_, Eureka>) {
+        let preservation = self.registry.preservation;
+        self.gauge(Gauge::RenewalsLastMinute, i64::from(preservation.rate.count()), cx);
+        self.gauge(Gauge::ExpectedClients, i64::from(preservation.expected()), cx);
+        self.gauge(Gauge::RenewalThreshold, i64::from(preservation.threshold()), cx);
+        self.gauge(Gauge::SelfPreservation, i64::from(!self.registry.expiration_enabled()), cx);
+        self.gauge(Gauge::Serving, i64::from(self.phase == Phase::Open), cx);
+        self.gauge(Gauge::Overrides, i64::from(self.registry.overrides.held()), cx);
+    }
+
+    fn report_replication(&mut self, cx: &mut Cx<'_, Eureka>) {
+        let counters = self.peers.counters();
+        let figure = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.gauge(Gauge::ReplicationPending, figure(counters.pending), cx);
+        self.gauge(Gauge::ReplicationOverflow, figure(counters.overflows), cx);
+        self.gauge(Gauge::ReplicationExpired, figure(counters.expired), cx);
+    }
+
+    fn gauge(&mut self, gauge: Gauge, value: i64, cx: &mut Cx<'_, Eureka>) {
+        let reported = &mut self.reported[gauge as usize];
+        if *reported != Some(value) {
+            *reported = Some(value);
+            cx.emit(Event::Gauge { gauge, value });
+        }
+    }
 }

@@ -1,0 +1,312 @@
+//! Versions, statuses and overrides: who wins.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A server that holds instance 1 with this status, version 100.
+fn holding(status: Status, overridden: Option<Status>) -> Driver {
+    let mut driver = with_peers(1);
+    driver.register(InstanceInfo { status, ..info(1, 100) }, false);
+    if let Some(overridden) = overridden {
+        driver.server.registry.overrides.put(InstanceId(1), overridden, Instant(0));
+    }
+    driver.at(600).batches();
+    driver.events.clear();
+    driver
+}
+
+/// Golden vectors of the reference, 12.7: incoming version, status, origin; override; then the version and the status held.
+#[test]
+fn registrations_conflict_as_in_the_original() {
+    const CLIENT: bool = false;
+    const REPLICA: bool = true;
+    let check = |incoming: (i64, Status, bool), overridden, version, status| {
+        let mut driver = holding(Up, overridden);
+        driver.register(InstanceInfo { status: incoming.1, ..info(1, incoming.0) }, incoming.2);
+        let held = driver.held(1).expect("registered");
+        assert_eq!(
+            (held.last_dirty, held.status),
+            (version, status),
+            "{incoming:?} with override {overridden:?}"
+        );
+        let last = driver.events.iter().rev().find(|event| matches!(event, Event::Registered { .. }));
+        let origin = if incoming.2 { Origin::Replica } else { Origin::Client };
+        assert_eq!(last, Some(&Event::Registered { instance: InstanceId(1), status, version, origin }));
+    };
+    let oos = Some(OutOfService);
+    check((110, Down, CLIENT), None, 110, Down);
+    check((110, OutOfService, CLIENT), None, 110, Up);
+    check((110, OutOfService, REPLICA), None, 110, OutOfService);
+    check((100, Starting, CLIENT), None, 100, Starting);
+    check((90, Down, CLIENT), None, 100, Up);
+    check((90, Down, REPLICA), None, 100, Up);
+    check((110, Up, CLIENT), oos, 110, OutOfService);
+    check((110, Down, CLIENT), oos, 110, Down);
+    check((110, Unknown, CLIENT), None, 110, Unknown);
+    check((100, OutOfService, CLIENT), None, 100, Up);
+    check((110, Up, REPLICA), oos, 110, OutOfService);
+    check((90, OutOfService, REPLICA), None, 100, Up);
+}
+
+/// Golden vectors of the reference, 12.7, below the table: a client cannot leave OUT_OF_SERVICE, but all else.
+#[test]
+fn a_client_cannot_register_itself_back_into_service() {
+    let check = |stored, incoming, expected| {
+        let mut driver = holding(stored, None);
+        driver.register(InstanceInfo { status: incoming, ..info(1, 110) }, false);
+        assert_eq!(driver.status(1), Some(expected), "{incoming} over {stored}");
+    };
+    check(OutOfService, Up, OutOfService);
+    for stored in [Down, Starting, Unknown] {
+        check(stored, Up, Up);
+        check(stored, OutOfService, OutOfService);
+    }
+}
+
+/// Golden vectors of the reference, 12.7, below the table: incoming version and status, override; what peers are sent.
+#[test]
+fn peers_are_sent_the_incoming_object_after_the_rules() {
+    let check = |incoming: (i64, Status), overridden, sent: (i64, Status, Status)| {
+        let mut driver = holding(Up, overridden);
+        driver.register(InstanceInfo { status: incoming.1, ..info(1, incoming.0) }, false);
+        driver.at(1300);
+        let batches = driver.batches();
+        let [Item::Register(info)] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
+        assert_eq!((info.last_dirty, info.status, info.overridden), sent, "{incoming:?}");
+    };
+    check((110, OutOfService), None, (110, Up, Unknown));
+    check((90, Down), None, (90, Down, Unknown));
+    check((110, Up), Some(OutOfService), (110, OutOfService, OutOfService));
+    check((110, Down), Some(OutOfService), (110, Down, OutOfService));
+}
+
+/// Golden vectors of the reference, 12.6: caller, version, override; then the code, whether the newer copy is in the answer,
+/// whether the renewal is replicated, and whether the override is stored.
+#[test]
+fn heartbeats_are_answered_as_in_the_original() {
+    const CLIENT: bool = false;
+    const REPLICA: bool = true;
+    type Expected = (u16, bool, bool, bool);
+    let check = |replication, version, overridden, expected: Expected| {
+        let mut driver = holding(Up, None);
+        driver.at(1000);
+        let response = driver.renew(1, version, overridden, replication);
+        let copy = match &response.body {
+            Body::Instance(copy) => Some(copy.last_dirty),
+            _ => None,
+        };
+        let origin = if replication { Origin::Replica } else { Origin::Client };
+        let renewed = Event::Renewed { instance: InstanceId(1), origin };
+        assert!(driver.events.contains(&renewed), "always renewed and counted");
+        driver.at(1600);
+        let replicated = driver.batches().iter().any(|batch| batch.kinds() == [("heartbeat", 1)]);
+        let held = driver.held(1).expect("still leased");
+        assert_eq!(held.status, Up, "the status follows at the next heartbeat at the earliest");
+        let stored = held.overridden == OutOfService;
+        assert_eq!(
+            (response.status, copy == Some(100), replicated, stored),
+            expected,
+            "{replication} {version:?}"
+        );
+        if stored {
+            assert_eq!(driver.heartbeat(1, 100), 200);
+            assert_eq!(driver.status(1), Some(OutOfService));
+        }
+    };
+    let oos = Some(OutOfService);
+    check(CLIENT, None, None, (200, false, true, false));
+    check(CLIENT, Some(100), None, (200, false, true, false));
+    check(CLIENT, Some(90), None, (200, false, true, false));
+    check(CLIENT, Some(110), None, (404, false, true, false));
+    check(REPLICA, Some(100), None, (200, false, false, false));
+    check(REPLICA, Some(90), None, (409, true, false, false));
+    check(REPLICA, Some(110), oos, (404, false, false, true));
+    check(REPLICA, Some(110), None, (404, false, false, false));
+    check(REPLICA, Some(110), Some(Unknown), (404, false, false, false));
+    check(REPLICA, Some(90), oos, (409, true, false, false));
+    check(CLIENT, Some(110), oos, (404, false, true, false));
+}
+
+#[test]
+fn a_heartbeat_without_a_lease_or_with_an_unknown_status_changes_nothing() {
+    let mut driver = holding(Up, None);
+    assert_eq!(driver.heartbeat(2, 100), 404);
+    let mut unknown = holding(Unknown, None);
+    assert_eq!(unknown.heartbeat(1, 100), 404);
+    assert!(driver.events.is_empty() && unknown.events.is_empty(), "neither renewed nor counted");
+    let lease = |driver: &Driver| driver.server.registry.store.lease(InstanceId(1));
+    assert_eq!(lease(&unknown), lease(&holding(Unknown, None)));
+}
+
+#[test]
+fn versions_are_not_compared_where_that_is_switched_off() {
+    let mut driver = alone(|config| config.sync_when_timestamp_differs = false);
+    driver.register(info(1, 100), false);
+    assert_eq!(driver.renew(1, Some(110), None, true).status, 200);
+    assert_eq!(driver.renew(1, Some(90), None, true).status, 200);
+}
+
+#[test]
+fn an_override_hides_the_client_until_it_is_cleared() {
+    let mut driver = holding(Up, None);
+    assert_eq!(driver.set_status(1, OutOfService), 200);
+    driver.register(info(1, 110), false);
+    assert_eq!(driver.status(1), Some(OutOfService));
+    driver.register(InstanceInfo { status: Down, ..info(1, 120) }, false);
+    assert_eq!(driver.status(1), Some(Down), "never hides that it cannot serve");
+    driver.register(info(1, 130), false);
+    assert_eq!(driver.status(1), Some(OutOfService));
+    let id = InstanceId(1);
+    let clear = Request::ClearStatus { app: APP, id, status: Unknown, last_dirty: None, replication: false };
+    assert_eq!(driver.request(clear).status, 200);
+    assert_eq!((driver.status(1), driver.heartbeat(1, 130)), (Some(Unknown), 404));
+    driver.register(info(1, 140), false);
+    assert_eq!(driver.status(1), Some(Up));
+}
+
+#[test]
+fn setting_the_status_that_is_held_stores_no_override() {
+    let mut driver = holding(Up, None);
+    assert_eq!(driver.set_status(1, Up), 200);
+    assert_eq!(driver.server.registry.overrides.held(), 0);
+    driver.register(InstanceInfo { status: Down, ..info(1, 110) }, false);
+    assert_eq!(driver.set_status(1, Up), 200);
+    driver.register(InstanceInfo { status: OutOfService, ..info(1, 120) }, false);
+    assert_eq!(driver.status(1), Some(Up), "pinned");
+}
+
+#[test]
+fn a_status_update_can_raise_the_version_but_not_lower_it() {
+    let mut driver = holding(Up, None);
+    let update = |status, last_dirty| Request::SetStatus {
+        app: APP,
+        id: InstanceId(1),
+        status,
+        last_dirty: Some(last_dirty),
+        replication: true,
+    };
+    assert_eq!(driver.request(update(OutOfService, 150)).status, 200);
+    assert_eq!(driver.held(1).map(|held| held.last_dirty), Some(150));
+    assert_eq!(driver.request(update(Down, 140)).status, 200);
+    assert_eq!(driver.held(1).map(|held| (held.status, held.last_dirty)), Some((Down, 150)));
+    let changed =
+        |status| Event::Changed { instance: InstanceId(1), status, version: 150, origin: Origin::Replica };
+    assert!(driver.events.contains(&changed(OutOfService)) && driver.events.contains(&changed(Down)));
+}
+
+#[test]
+fn a_renewal_that_corrects_the_status_says_so_but_leaves_the_caches_alone() {
+    let mut driver = holding(Up, None);
+    let before = driver.apps();
+    driver.server.registry.overrides.put(InstanceId(1), OutOfService, Instant(0));
+    assert_eq!(driver.heartbeat(1, 100), 200);
+    let origin = Origin::Client;
+    let changed = Event::Changed { instance: InstanceId(1), status: OutOfService, version: 100, origin };
+    assert!(driver.events.contains(&changed));
+    driver.at(30_000);
+    assert!(Arc::ptr_eq(&driver.apps(), &before), "no reader sees it before the cache expires");
+    driver.at(210_000);
+    assert_eq!(driver.apps().histogram().hash_code(), "OUT_OF_SERVICE_1_");
+}
+
+/// A write, as any party can make it about instance 1.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Register { version: i64, status: Status, replication: bool },
+    Renew { version: i64, replication: bool },
+    SetStatus { version: i64, status: Status, replication: bool },
+}
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let status = || proptest::sample::select(vec![Up, Down, Starting]);
+    // Versions are drawn as a permutation: each is a distinct timestamp.
+    let versions = Just((1..=12).collect::<Vec<i64>>()).prop_shuffle();
+    let shapes = proptest::collection::vec((0..3u8, status(), any::<bool>()), 12);
+    let distinct = (versions, shapes).prop_map(|(versions, shapes)| {
+        let write = |(version, (shape, status, replication))| match shape {
+            0 => Write::Register { version, status, replication },
+            1 => Write::Renew { version, replication },
+            _ => Write::SetStatus { version, status, replication },
+        };
+        versions.into_iter().zip(shapes).map(write).collect::<Vec<Write>>()
+    });
+    // Delay and duplication: the list again, partly, in another order.
+    (distinct, proptest::collection::vec(any::<proptest::sample::Index>(), 0..12)).prop_map(
+        |(writes, again)| {
+            let late: Vec<Write> = again.iter().map(|index| writes[index.index(writes.len())]).collect();
+            writes.into_iter().chain(late).collect()
+        },
+    )
+}
+
+fn carry_out(driver: &mut Driver, write: Write) {
+    let (app, id) = (APP, InstanceId(1));
+    match write {
+        Write::Register { version, status, replication } => {
+            driver.register(InstanceInfo { status, ..info(1, version) }, replication);
+        }
+        Write::Renew { version, replication } => {
+            driver.renew(1, Some(version), None, replication);
+        }
+        Write::SetStatus { version, status, replication } => {
+            let last_dirty = Some(version);
+            driver.request(Request::SetStatus { app, id, status, last_dirty, replication });
+        }
+    }
+}
+
+proptest! {
+    /// Whatever arrives in whatever order, late or twice: the version held never goes back and is always that of a write that
+    /// arrived; a registration that is not older than what is held is held; an older one changes neither status nor version;
+    /// and a renewal changes no version.
+    #[test]
+    fn the_newest_version_wins_in_any_order(writes in writes()) {
+        let mut driver = with_peers(1);
+        for write in writes {
+            driver.at(driver.now_ms + 100);
+            let before = driver.held(1);
+            carry_out(&mut driver, write);
+            let after = driver.held(1);
+            let Some(after) = after else {
+                let registers = matches!(write, Write::Register { .. });
+                prop_assert!(before.is_none() && !registers, "gone after a write");
+                continue;
+            };
+            let known = before.as_ref().map_or(i64::MIN, |before| before.last_dirty);
+            prop_assert!(after.last_dirty >= known, "{write:?}: {known} -> {}", after.last_dirty);
+            match write {
+                Write::Register { version, .. } => {
+                    prop_assert_eq!(after.last_dirty, known.max(version));
+                    if version < known {
+                        let overridden = driver.server.registry.overrides.contains(InstanceId(1), Instant(0));
+                        let kept = before.map(|before| before.status);
+                        prop_assert!(kept == Some(after.status) || overridden, "{write:?} changed {kept:?}");
+                    }
+                }
+                Write::Renew { .. } => prop_assert_eq!(after.last_dirty, known),
+                Write::SetStatus { version, status, .. } => {
+                    prop_assert_eq!(after.status, status);
+                    prop_assert!(after.last_dirty == known || after.last_dirty == version);
+                }
+            }
+        }
+        prop_assert!(driver.server.registry.store.holders.len() < 64, "references are given back");
+    }
+
+    /// Registrations with distinct versions lead to the newest content, in any order, at any delay, however often each comes.
+    #[test]
+    fn registrations_commute(
+        order in Just((0..8usize).collect::<Vec<_>>()).prop_shuffle(),
+        again in proptest::collection::vec(0..8usize, 0..8),
+        statuses in proptest::collection::vec(proptest::sample::select(vec![Up, Down, Starting, OutOfService]), 8),
+    ) {
+        let mut driver = with_peers(1);
+        for index in order.into_iter().chain(again) {
+            driver.at(driver.now_ms + 50);
+            driver.register(InstanceInfo { status: statuses[index], ..info(1, index as i64) }, true);
+        }
+        let held = driver.held(1).expect("registered");
+        prop_assert_eq!((held.last_dirty, held.status), (7, statuses[7]));
+    }
+}
