@@ -97,8 +97,8 @@ pub(super) struct Acceptor {
     slots: Vec<Task>,
     free: Vec<u32>,
     order: VecDeque<u32>,
-    /// Slot by instance and action.
-    index: Vec<u32>,
+    /// Slots by instance, for each action.
+    index: [Vec<u32>; Action::COUNT],
     /// Tasks of the current sleep, with the moment of arrival. They are drained at the next turn.
     arrivals: VecDeque<(Task, Instant)>,
     /// Tasks whose batch failed, in the order of failing.
@@ -124,7 +124,7 @@ impl Acceptor {
             slots: Vec::new(),
             free: Vec::new(),
             order: VecDeque::new(),
-            index: Vec::new(),
+            index: Default::default(),
             arrivals: VecDeque::new(),
             reprocess: VecDeque::new(),
             grid: now,
@@ -402,18 +402,14 @@ impl Acceptor {
         Instant(self.grid.0 + u64::try_from(turns * TURN.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn place(task: &Task) -> usize {
-        task.id.index() * Action::COUNT + task.action as usize
-    }
-
     fn slot_of(&self, task: &Task) -> u32 {
-        self.index.get(Self::place(task)).copied().unwrap_or(NONE)
+        self.index[task.action as usize].get(task.id.index()).copied().unwrap_or(NONE)
     }
 
     fn store(&mut self, task: Task) -> u32 {
-        let place = Self::place(&task);
-        if self.index.len() <= place {
-            self.index.resize((task.id.index() + 1) * Action::COUNT, NONE);
+        let (action, instance) = (task.action as usize, task.id.index());
+        if self.index[action].len() <= instance {
+            self.index[action].resize(instance + 1, NONE);
         }
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -425,13 +421,13 @@ impl Acceptor {
                 u32::try_from(self.slots.len() - 1).expect("at most 10 million tasks wait")
             }
         };
-        self.index[place] = slot;
+        self.index[action][instance] = slot;
         slot
     }
 
     fn take(&mut self, slot: u32) -> Task {
         let task = self.slots[slot as usize];
-        self.index[Self::place(&task)] = NONE;
+        self.index[task.action as usize][task.id.index()] = NONE;
         self.free.push(slot);
         task
     }

@@ -15,7 +15,7 @@ use super::timers::Timer;
 use crate::protocol::eureka::config::Profile;
 use crate::protocol::eureka::instance::{Applications, InstanceInfo};
 use crate::protocol::eureka::{Config, Eureka};
-use crate::protocol::{Cx, Input, Instant, Origin, Status};
+use crate::protocol::{Cx, Instant, Origin, Status};
 
 /// Attempts to copy the registry, of a Spring server that registers itself: 5, whatever is configured
 /// (spring-cloud/spring-cloud-netflix: `EurekaServerAutoConfiguration`).
@@ -46,12 +46,16 @@ pub(super) enum Phase {
 }
 
 impl Server {
-    /// Goes on as soon as the embedded client has been constructed.
+    /// Goes on when the embedded client has been constructed, or has deregistered.
     pub(super) fn advance(&mut self, cx: &mut Cx<'_, Eureka>) {
-        if self.phase == Phase::Constructing && self.client.constructed() {
-            self.initialize(cx);
-            self.phase = Phase::Syncing { attempt: 0, at: cx.now() };
-            self.sync(cx);
+        match self.phase {
+            Phase::Constructing if self.client.constructed() => {
+                self.initialize(cx);
+                self.phase = Phase::Syncing { attempt: 0, at: cx.now() };
+                self.sync(cx);
+            }
+            Phase::Stopping if self.client.stopped() => cx.exit(0),
+            Phase::Constructing | Phase::Syncing { .. } | Phase::Open | Phase::Stopping => {}
         }
     }
 
@@ -146,7 +150,7 @@ impl Server {
         let urls_changed = self.node.client.service_urls != node.client.service_urls
             || self.node.client.zone != node.client.zone;
         if self.node.client != node.client {
-            self.client.handle(Input::Reconfigure(Arc::new(Config::Client(node.client.clone()))), cx);
+            self.client.reconfigure(&node.client);
         }
         self.node = node.clone();
         self.registry.config = Arc::clone(&node.server);
@@ -168,7 +172,10 @@ impl Server {
         self.peers.shut_down(&mut self.registry.store.holders, cx);
         match self.node.client.profile {
             Profile::Netflix => cx.exit(0),
-            Profile::SpringCloud => self.client.handle(Input::Stop, cx),
+            Profile::SpringCloud => {
+                self.client.stop(cx);
+                self.advance(cx);
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Lease {
     /// The live object.
     pub(super) holder: Holder,
     updated_ms: i64,
-    duration_ms: i64,
+    duration_ms: i32,
 }
 
 impl Lease {
@@ -27,24 +27,24 @@ impl Lease {
     /// from the start.
     pub(super) fn new(holder: Holder, duration: Duration, now_ms: i64) -> Lease {
         let seconds = i32::try_from(duration.as_secs()).unwrap_or(i32::MAX);
-        Lease { holder, updated_ms: now_ms, duration_ms: i64::from(seconds.wrapping_mul(1000)) }
+        Lease { holder, updated_ms: now_ms, duration_ms: seconds.wrapping_mul(1000) }
     }
 
     /// Extends it. The original adds the duration here and again in [`expired`](Lease::expired), so a lease that was renewed
     /// lasts twice its duration; the authors know and keep it.
     pub(super) fn renew(&mut self, now_ms: i64) {
-        self.updated_ms = now_ms + self.duration_ms;
+        self.updated_ms = now_ms + i64::from(self.duration_ms);
     }
 
     /// Whether it has run out, with `extra_ms` of grace.
     pub(super) fn expired(&self, now_ms: i64, extra_ms: i64) -> bool {
-        now_ms > self.updated_ms + self.duration_ms + extra_ms
+        now_ms > self.updated_ms + i64::from(self.duration_ms) + extra_ms
     }
 
     /// Folds the times into a hash; the object behind it is the store's to fold in.
     pub(super) fn fingerprint(&self, into: &mut dyn Hasher) {
         into.write_i64(self.updated_ms);
-        into.write_i64(self.duration_ms);
+        into.write_i32(self.duration_ms);
     }
 }
 

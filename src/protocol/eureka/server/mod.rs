@@ -132,7 +132,6 @@ impl Server {
                 }
                 ProcessTag::Replication(tag) => {
                     self.peers.on_outcome(tag, result, &mut self.registry, cx);
-                    self.report_replication(cx);
                 }
             },
             Input::Ask { ticket, operation } => {

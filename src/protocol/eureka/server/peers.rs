@@ -265,7 +265,7 @@ impl Peer {
     ) -> Task {
         let life = match (action, holder) {
             (Action::Register | Action::Heartbeat, Some(holder)) => {
-                holders.get(holder).lease.map_or(DEFAULT_LIFE, |lease| lease.renewal_interval)
+                holders.renewal_interval(holder).unwrap_or(DEFAULT_LIFE)
             }
             _ => self.task_life,
         };
@@ -345,10 +345,9 @@ fn adopt(newer: &Arc<InstanceInfo>, registry: &mut Registry, cx: &mut Cx<'_, Eur
 fn item(task: &Task, holders: &Holders) -> Item {
     let (app, id) = (task.app, task.id);
     let Some(holder) = task.holder else { return Item::Cancel { app, id } };
-    let info = holders.get(holder);
-    let (status, last_dirty) = (info.status, info.last_dirty);
+    let (status, last_dirty) = (holders.status(holder), holders.version(holder));
     match task.action {
-        Action::Register => Item::Register(Arc::clone(info)),
+        Action::Register => Item::Register(Arc::clone(holders.get(holder))),
         Action::Heartbeat => {
             let overridden = task.overridden;
             Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Some(last_dirty), overridden })

@@ -86,7 +86,7 @@ impl Registry {
         let (id, now_ms) = (info.id, cx.wall().as_millis());
         let duration = info.lease.map(|lease| lease.duration).filter(|duration| !duration.is_zero());
         let existing = self.store.lease(id).map(|lease| lease.holder);
-        let leased_status = existing.map(|holder| self.store.holders.get(holder).status);
+        let leased_status = existing.map(|holder| self.store.holders.status(holder));
         let incoming = self.store.holders.insert(info);
         let registrant = match existing {
             Some(holder) if self.version(holder) > self.version(incoming) => holder,
@@ -104,9 +104,9 @@ impl Registry {
             self.overrides.put(id, overridden, cx.now());
         }
         if let Some(status) = self.overrides.get(id, cx.now()) {
-            self.store.holders.get_mut(registrant).overridden = status;
+            self.store.holders.change(registrant, |info| info.overridden = status);
         }
-        let status = self.resolve(registrant, leased_status, origin, cx);
+        let status = self.resolve((id, registrant), leased_status, origin, cx);
         self.store.set_status(registrant, status);
         self.mark(registrant, Action::Added, now_ms);
 
@@ -122,8 +122,8 @@ impl Registry {
     /// Renews a lease. False if there is none, or if its status is unknown: the client is to register again.
     pub(super) fn renew(&mut self, id: InstanceId, origin: Origin, cx: &mut Cx<'_, Eureka>) -> bool {
         let Some(lease) = self.store.lease(id) else { return false };
-        let held = self.store.holders.get(lease.holder).status;
-        let status = self.resolve(lease.holder, Some(held), origin, cx);
+        let held = self.store.holders.status(lease.holder);
+        let status = self.resolve((id, lease.holder), Some(held), origin, cx);
         if status == Status::Unknown {
             return false;
         }
@@ -173,7 +173,7 @@ impl Registry {
         let now_ms = cx.wall().as_millis();
         self.extend(id, now_ms);
         // If the status is that already, no override is stored, so a later change by the client is not overridden.
-        if self.store.holders.get(lease.holder).status != status {
+        if self.store.holders.status(lease.holder) != status {
             self.overrides.put(id, status, cx.now());
             self.assert_status(lease.holder, status, status, last_dirty, origin, cx);
         }
@@ -213,7 +213,7 @@ impl Registry {
         }
         self.overrides.put(id, status, cx.now());
         let holder = self.find(id, cx.wall().as_millis()).ok_or(Unreadable)?;
-        self.store.holders.get_mut(holder).overridden = status;
+        self.store.holders.change(holder, |info| info.overridden = status);
         Ok(())
     }
 
@@ -247,19 +247,18 @@ impl Registry {
     }
 
     fn version(&self, holder: Holder) -> i64 {
-        self.store.holders.get(holder).last_dirty
+        self.store.holders.version(holder)
     }
 
     fn resolve(
         &mut self,
-        holder: Holder,
+        (id, holder): (InstanceId, Holder),
         leased: Option<Status>,
         origin: Origin,
         cx: &Cx<'_, Eureka>,
     ) -> Status {
-        let info = self.store.holders.get(holder);
-        let overrides = &mut self.overrides;
-        rules::resolve(info.status, || overrides.get(info.id, cx.now()), leased, is_replication(origin))
+        let (reported, overrides) = (self.store.holders.status(holder), &mut self.overrides);
+        rules::resolve(reported, || overrides.get(id, cx.now()), leased, is_replication(origin))
     }
 
     fn extend(&mut self, id: InstanceId, now_ms: i64) {
@@ -278,10 +277,11 @@ impl Registry {
     ) {
         let before = self.store.holders.get(holder).listing();
         self.store.set_status(holder, status);
-        let info = self.store.holders.get_mut(holder);
-        info.overridden = overridden;
-        info.last_dirty = info.last_dirty.max(last_dirty.unwrap_or(i64::MIN));
-        let after = info.listing();
+        self.store.holders.change(holder, |info| {
+            info.overridden = overridden;
+            info.last_dirty = info.last_dirty.max(last_dirty.unwrap_or(i64::MIN));
+        });
+        let after = self.store.holders.get(holder).listing();
         self.mark(holder, Action::Modified, cx.wall().as_millis());
         if after != before {
             cx.emit(Event::Changed { instance: after.instance, status, version: after.version, origin });
@@ -290,9 +290,10 @@ impl Registry {
 
     /// Every mutation but a renewal ends so: a line in the delta, and a cache that must be generated anew.
     fn mark(&mut self, holder: Holder, action: Action, now_ms: i64) {
-        let info = self.store.holders.get_mut(holder);
-        info.action = Some(action);
-        info.last_updated = now_ms;
+        self.store.holders.change(holder, |info| {
+            info.action = Some(action);
+            info.last_updated = now_ms;
+        });
         self.store.changed(holder, now_ms);
         self.cache.invalidate();
     }

@@ -192,8 +192,8 @@ impl Server {
         }
         let Some(reported) = heartbeat.last_dirty else { return (200, None) };
         let Some(holder) = self.registry.find(id, cx.wall().as_millis()) else { return (200, None) };
-        let stored = self.registry.store.holders.get(holder);
-        if reported > stored.last_dirty {
+        let stored = self.registry.store.holders.version(holder);
+        if reported > stored {
             // This server's copy is stale: the caller is to register it anew.
             if replication
                 && let Some(overridden) = heartbeat.overridden.filter(|status| *status != Status::Unknown)
@@ -203,8 +203,8 @@ impl Server {
             }
             return (404, None);
         }
-        if reported < stored.last_dirty && replication {
-            return (409, Some(Arc::clone(stored)));
+        if reported < stored && replication {
+            return (409, Some(Arc::clone(self.registry.store.holders.get(holder))));
         }
         (200, None)
     }

@@ -12,10 +12,9 @@ use super::lease::Lease;
 use crate::protocol::eureka::instance::{Applications, Delta, Histogram, InstanceInfo};
 use crate::protocol::{InstanceId, ServiceId, Status};
 
-/// What is known about one instance, whether it has a lease or not.
+/// What is known about an instance beside its lease. Apart from the lease, so that leases lie close together.
 #[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    lease: Option<Lease>,
+struct Known {
     /// The application, once the instance has been registered here.
     app: Option<ServiceId>,
     /// Version of the last delta that shows it: keeps an instance from standing twice in one delta.
@@ -29,8 +28,9 @@ pub(super) struct Store {
     pub(super) holders: Holders,
     /// What changed lately.
     pub(super) recent: RecentChanges,
-    slots: Vec<Slot>,
-    leases: u32,
+    leases: Vec<Option<Lease>>,
+    known: Vec<Known>,
+    leased: u32,
     histogram: Histogram,
     delta_version: i64,
 }
@@ -38,54 +38,53 @@ pub(super) struct Store {
 impl Store {
     /// The lease of an instance.
     pub(super) fn lease(&self, id: InstanceId) -> Option<Lease> {
-        self.slots.get(id.index())?.lease
+        *self.leases.get(id.index())?
     }
 
     /// The lease of an instance, to be renewed.
     pub(super) fn lease_mut(&mut self, id: InstanceId) -> Option<&mut Lease> {
-        self.slots.get_mut(id.index())?.lease.as_mut()
+        self.leases.get_mut(id.index())?.as_mut()
     }
 
     /// The application of an instance that is or was registered here.
     pub(super) fn app(&self, id: InstanceId) -> Option<ServiceId> {
-        self.slots.get(id.index())?.app
+        self.known.get(id.index())?.app
     }
 
     /// How many leases there are.
     pub(super) fn leases(&self) -> u32 {
-        self.leases
+        self.leased
     }
 
     /// All leases, in order of instance.
     pub(super) fn all(&self) -> impl Iterator<Item = (InstanceId, Lease)> {
-        self.slots.iter().zip(0..).filter_map(|(slot, id)| slot.lease.map(|lease| (InstanceId(id), lease)))
+        self.leases.iter().zip(0..).filter_map(|(lease, id)| lease.map(|lease| (InstanceId(id), lease)))
     }
 
     /// Stores a lease, in place of the one that the instance may have. Takes over the reference in it.
     pub(super) fn put(&mut self, lease: Lease) {
         let info = self.holders.get(lease.holder);
         let (app, id, status) = (info.app, info.id, info.status);
-        if self.slots.len() <= id.index() {
-            self.slots.resize(id.index() + 1, Slot::default());
+        if self.leases.len() <= id.index() {
+            self.leases.resize(id.index() + 1, None);
+            self.known.resize(id.index() + 1, Known::default());
         }
-        let slot = &mut self.slots[id.index()];
-        slot.app = Some(app);
-        let old = slot.lease.replace(lease);
-        match old {
+        self.known[id.index()].app = Some(app);
+        match self.leases[id.index()].replace(lease) {
             Some(old) => {
-                self.histogram.remove(self.holders.get(old.holder).status);
+                self.histogram.remove(self.holders.status(old.holder));
                 self.holders.release(old.holder);
             }
-            None => self.leases += 1,
+            None => self.leased += 1,
         }
         self.histogram.add(status);
     }
 
     /// Takes a lease out. The reference in it passes to the caller.
     pub(super) fn take(&mut self, id: InstanceId) -> Option<Lease> {
-        let lease = self.slots.get_mut(id.index())?.lease.take()?;
-        self.leases -= 1;
-        self.histogram.remove(self.holders.get(lease.holder).status);
+        let lease = self.leases.get_mut(id.index())?.take()?;
+        self.leased -= 1;
+        self.histogram.remove(self.holders.status(lease.holder));
         Some(lease)
     }
 
@@ -100,7 +99,7 @@ impl Store {
         if info.status != status {
             self.histogram.remove(info.status);
             self.histogram.add(status);
-            self.holders.get_mut(holder).status = status;
+            self.holders.change(holder, |info| info.status = status);
         }
     }
 
@@ -112,7 +111,7 @@ impl Store {
 
     /// The whole registry as it is now.
     pub(super) fn applications(&self) -> Arc<Applications> {
-        let mut instances = Vec::with_capacity(self.leases as usize);
+        let mut instances = Vec::with_capacity(self.leased as usize);
         instances.extend(self.all().map(|(_, lease)| Arc::clone(self.holders.get(lease.holder))));
         let applications = Applications::new(instances);
         assert_eq!(applications.histogram(), self.histogram, "the running histogram has lost count");
@@ -125,7 +124,7 @@ impl Store {
         let mut changes: Vec<Arc<InstanceInfo>> = Vec::new();
         for holder in self.recent.newest_first() {
             let info = self.holders.get(holder);
-            let shown_in = &mut self.slots[info.id.index()].shown_in;
+            let shown_in = &mut self.known[info.id.index()].shown_in;
             if *shown_in != self.delta_version {
                 *shown_in = self.delta_version;
                 changes.push(Arc::clone(info));
