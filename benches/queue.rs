@@ -32,7 +32,9 @@ fn bench(criterion: &mut Criterion) {
             let start: Vec<u64> = (0..pending).map(|n| even(key.draw(0, 0, 1, n)) * 10).collect();
             group.bench_function(BenchmarkId::new(format!("ladder/{pattern}"), pending), |bencher| {
                 let mut queue = Queue::new();
-                start.iter().for_each(|time| queue.push(SimTime(*time), 0u64));
+                start.iter().for_each(|time| {
+                    queue.push(SimTime(*time), 0u64);
+                });
                 let mut n = 0;
                 bencher.iter(|| {
                     let entry = queue.pop().expect("it is never empty");

@@ -2,10 +2,10 @@
 //!
 //! Separate because it is for eyes only: nothing reads it back.
 
-use super::world::{Behind, Fault, Latency, PathChange, Quality, Role, Step, World};
+use super::world::{Behind, Fault, HostId, Latency, PathChange, Quality, Role, World};
 use super::{Plan, System};
 use crate::protocol::eureka::Config;
-use crate::protocol::{NodeId, SimTime};
+use crate::protocol::{InstanceId, NodeId, Operation, SimTime};
 use std::fmt;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Plan {
             }
         }
         for step in &world.steps {
-            lines.push((step.at, format!("{}{}", step.name, tail(world, step))));
+            lines.push((step.at, format!("{}  [{}]", step.name, said(world, &step.fault))));
             if let Some(until) = step.until {
                 lines.push((until, format!("end of {}", step.name)));
             }
@@ -91,48 +91,66 @@ impl Plan {
     }
 }
 
-/// What a step's name may not say: whom it really hits, and the change of a path.
-fn tail(world: &World, step: &Step) -> String {
-    let names = |nodes: &[NodeId]| {
-        let names: Vec<&str> = nodes.iter().map(|node| world.processes[node.index()].name.as_str()).collect();
-        format!(" [{}]", few(&names))
+/// What a step's name may not say: what it is, and whom it really hits.
+fn said(world: &World, fault: &Fault) -> String {
+    let processes = |nodes: &[NodeId]| {
+        few(&nodes.iter().map(|node| world.processes[node.index()].name.as_str()).collect::<Vec<_>>())
     };
-    match &step.fault {
-        Fault::Crash { processes } | Fault::Stop { processes } | Fault::Pause { processes } => {
-            names(processes)
+    let hosts = |ids: &[HostId]| {
+        few(&ids.iter().map(|host| world.hosts[host.index()].name.as_str()).collect::<Vec<_>>())
+    };
+    match fault {
+        Fault::Crash { processes: nodes } => format!("crash {}", processes(nodes)),
+        Fault::Stop { processes: nodes } => format!("stop {}", processes(nodes)),
+        Fault::Pause { processes: nodes } => format!("pause {}", processes(nodes)),
+        Fault::Restart { processes: nodes, wipe_disk: false } => format!("restart {}", processes(nodes)),
+        Fault::Restart { processes: nodes, wipe_disk: true } => {
+            format!("restart {}, disk wiped", processes(nodes))
         }
-        Fault::Restart { processes, .. } | Fault::Slow { processes, .. } => names(processes),
+        Fault::Slow { processes: nodes, factor_milli } => {
+            format!("slow {}, {} times", processes(nodes), f64::from(*factor_milli) / 1000.0)
+        }
         Fault::Partition { groups } => {
-            let groups: Vec<String> = groups
-                .iter()
-                .map(|group| {
-                    few(&group.iter().map(|host| world.hosts[host.index()].name.as_str()).collect::<Vec<_>>())
-                })
-                .collect();
-            format!(" [{}]", groups.join(" | "))
+            format!("partition {}", groups.iter().map(|group| hosts(group)).collect::<Vec<_>>().join(" | "))
         }
+        Fault::Cut { from, to } => format!("cut {} -> {}", hosts(from), hosts(to)),
+        Fault::Reset { from, to } => format!("reset {} <-> {}", hosts(from), hosts(to)),
         Fault::Path { from, to, change } => {
-            format!(" [{} to {} hosts: {}]", from.len(), to.len(), change_text(change))
+            format!("{} -> {}: {}", hosts(from), hosts(to), change_text(change))
         }
+        Fault::Messages { matching, action } => {
+            format!("{action:?} {}", matching.kind.as_deref().unwrap_or("all messages"))
+        }
+        Fault::PowerOff { hosts: ids } => format!("power-off {}", hosts(ids)),
+        Fault::Clock { hosts: ids, change } => format!("{change:?} {}", hosts(ids)),
+        Fault::SlowDisk { hosts: ids, .. } => format!("slow disk {}", hosts(ids)),
+        Fault::FullDisk { hosts: ids } => format!("full disk {}", hosts(ids)),
         Fault::Ask { process, operation } => {
-            format!(" [{operation:?} at {}]", world.processes[process.index()].name)
+            format!("{} at {}", operation_text(world, operation), world.processes[process.index()].name)
         }
-        Fault::Reconfigure { process, .. } => names(&[*process]),
+        Fault::Reconfigure { process, .. } => {
+            format!("settings of {}", world.processes[process.index()].name)
+        }
         Fault::Resolve { address, behind } => {
             let behind = match behind {
-                Behind::Processes(nodes) | Behind::Multicast(nodes) => names(nodes),
-                Behind::Nothing(_) => " [nothing]".to_owned(),
-                Behind::NoHost => " [no host]".to_owned(),
+                Behind::Processes(nodes) | Behind::Multicast(nodes) => processes(nodes),
+                Behind::Nothing(_) => "nothing".to_owned(),
+                Behind::NoHost => "no host".to_owned(),
             };
-            format!(" {}{behind}", world.addresses[address.index()].name)
+            format!("{} is {behind}", world.addresses[address.index()].name)
         }
-        Fault::Cut { .. }
-        | Fault::Messages { .. }
-        | Fault::PowerOff { .. }
-        | Fault::Clock { .. }
-        | Fault::SlowDisk { .. }
-        | Fault::FullDisk { .. }
-        | Fault::Reset { .. } => String::new(),
+    }
+}
+
+fn operation_text(world: &World, operation: &Operation) -> String {
+    let name = |instance: &InstanceId| world.instances[instance.index()].as_str();
+    match operation {
+        Operation::Register { instance } => format!("register {}", name(instance)),
+        Operation::Renew { instance } => format!("renew {}", name(instance)),
+        Operation::Deregister { instance } => format!("deregister {}", name(instance)),
+        Operation::SetStatus { instance, status } => format!("set {} to {status}", name(instance)),
+        Operation::ClearStatus { instance } => format!("clear the override of {}", name(instance)),
+        Operation::LookUp { service } => format!("look up {}", world.services[service.index()]),
     }
 }
 

@@ -11,6 +11,10 @@ use super::words::{self, Nanos};
 /// A stretch of self-preservation shorter than this share of the run goes without a name.
 const NAMELESS_SHARE: u64 = 50;
 
+/// Where all client caches together differ in so many times more entries than any server, their mean is drawn, or the lines of
+/// servers would lie flat.
+const CACHES_OVER_SERVERS: u64 = 3;
+
 /// The picture of one run.
 pub fn sheet(run: &RunView) -> Sheet {
     let coloured = run.worst_servers(SERIES_COLOURS);
@@ -41,12 +45,22 @@ fn convergence(run: &RunView) -> Option<Convergence> {
 
 fn disagreement(run: &RunView, coloured: &[usize]) -> Panel {
     let mut lines = server_lines(run, coloured, |server| &server.differing);
+    let mut note = "per server";
     if let Some(caches) = &run.caches {
-        let label = words::count(caches.count, "client cache", "client caches");
-        let line = Line { label, ink: Ink::Muted, stroke: Stroke::Solid, points: points(&caches.differing) };
+        let highest = |track: &Track| track.iter().filter_map(|&(_, value)| value).max().unwrap_or(0);
+        let servers = run.servers.iter().map(|server| highest(&server.differing)).max().unwrap_or(0);
+        let mut points = points(&caches.differing);
+        let mut label = words::count(caches.count, "client cache", "client caches");
+        note = "per server, and all client caches together";
+        if caches.count > 1 && highest(&caches.differing) > servers.saturating_mul(CACHES_OVER_SERVERS) {
+            let mean = |value: f64| value / caches.count as f64;
+            points.iter_mut().for_each(|(_, value)| *value = value.map(mean));
+            label = format!("mean of {label}");
+            note = "per server, and the mean of all client caches";
+        }
+        let line = Line { label, ink: Ink::Muted, stroke: Stroke::Solid, points };
         lines.insert(coloured.len().min(lines.len()), line);
     }
-    let note = if run.caches.is_some() { "per server, and all client caches together" } else { "per server" };
     panel("Entries that differ from the truth", note, 50, lines, Vec::new(), "No server ran in this scenario")
 }
 
@@ -226,6 +240,22 @@ mod tests {
             lines.iter().map(|line| line.label.as_str()).filter(|label| !label.is_empty()).collect();
         assert_eq!(labels.len(), SERIES_COLOURS + 1);
         assert_eq!(labels[SERIES_COLOURS], "11 other servers");
+    }
+
+    #[test]
+    fn many_caches_do_not_flatten_the_servers() {
+        let mut run = samples::split();
+        let peak = |run: &RunView| {
+            let Body::Series(series) = disagreement(run, &[0, 1]).body else { return (0.0, String::new()) };
+            let line = &series.lines[2];
+            (line.points.iter().filter_map(|&(_, value)| value).fold(0.0, f64::max), line.label.clone())
+        };
+        assert_eq!(peak(&run), (6.0, "2 client caches".to_owned()));
+        run.caches = Some(super::super::view::CachesView {
+            count: 100,
+            differing: vec![(0, Some(500)), (9, Some(0))],
+        });
+        assert_eq!(peak(&run), (5.0, "mean of 100 client caches".to_owned()));
     }
 
     #[test]

@@ -103,13 +103,18 @@ fn finding(ensemble: &Ensemble, times: &[Nanos]) -> String {
     let Some(median) = within(times, runs, 50) else {
         return format!("Only {} of {runs} runs agree within the time observed{rest}", times.len());
     };
-    let most = within(times, runs, 95).map(|most| format!(", 95 % within {}", words::duration(most)));
-    format!(
-        "Half of {} agree within {}{after}{}{rest}",
-        words::count(runs as u64, "run", "runs"),
-        words::duration(median),
-        most.unwrap_or_default()
-    )
+    let runs = words::count(runs as u64, "run", "runs");
+    match (median, within(times, ensemble.runs.len(), 95)) {
+        (0, Some(0)) => format!("95 % of {runs} agree at once{after}{rest}"),
+        (median, most) => {
+            let most = most.map(|most| format!(", 95 % within {}", words::duration(most)));
+            format!(
+                "Half of {runs} agree within {}{after}{}{rest}",
+                words::duration(median),
+                most.unwrap_or_default()
+            )
+        }
+    }
 }
 
 fn over_time(ensemble: &Ensemble) -> Panel {
@@ -229,6 +234,9 @@ mod tests {
         assert_eq!(said(10, 6), "Only 4 of 10 runs agree within the time observed; 6 never do");
         assert_eq!(said(10, 10), "None of 10 runs ever agrees");
         assert_eq!(said(0, 0), "No runs");
+        let mut at_once = ensemble(40, 0);
+        at_once.runs.iter_mut().for_each(|run| run.converged_after = Some(0));
+        assert_eq!(sheet(&at_once).title, "95 % of 40 runs agree at once after the link returned");
     }
 
     #[test]

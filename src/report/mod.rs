@@ -14,3 +14,6 @@ pub mod text;
 pub mod summary;
 pub mod write;
 pub mod fill;
+
+#[cfg(test)]
+mod tests;

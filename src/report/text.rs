@@ -191,37 +191,50 @@ impl Timeline<'_> {
         Some(row("agreement", "", &cells, &words::duration(taken)))
     }
 
-    /// One line a check, the worst first; what does not fit is counted.
+    /// One line a check, the worst first, and a second one where the evidence of a violation is long. What does not fit is
+    /// counted.
     fn verdicts(&self, room: usize) -> Vec<String> {
         let mut checks: Vec<&CheckResult> = self.checks.iter().collect();
         checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
-        let violated = checks.iter().filter(|check| check.verdict == Verdict::Violated).count();
-        let room = room.max(violated.min(8)).max(3);
-        let shown = if checks.len() > room { room - 1 } else { checks.len() };
-        let name = checks[..shown].iter().map(|check| columns(&check.name)).max().unwrap_or(0).clamp(12, 30);
-        let mut lines: Vec<String> = checks[..shown]
-            .iter()
-            .map(|check| {
-                let sign = match check.verdict {
-                    Verdict::Holds => "✓",
-                    Verdict::Inconclusive => "?",
-                    Verdict::Violated => "✗",
-                };
-                let at =
-                    check.at_ms.map(|at| words::duration(at.saturating_mul(1_000_000))).unwrap_or_default();
-                let rest = format!("{} {} {}", pad(&check.name, name), pad(&at, 13), check.detail);
-                format!("{} {}", self.paint(sign, shade(check.verdict)), fit(&rest, self.width() - 2))
-            })
-            .collect();
-        if checks.len() > shown {
+        let name = checks.iter().map(|check| columns(&check.name)).max().unwrap_or(0).clamp(12, 30);
+        let mut entries: Vec<Vec<String>> = checks.iter().map(|check| self.check(check, name)).collect();
+        let needed = |entries: &[Vec<String>]| entries.iter().map(Vec::len).sum::<usize>();
+        let mut shown = entries.len();
+        while shown > 1 && needed(&entries[..shown]) + usize::from(shown < entries.len()) > room.max(3) {
+            shown -= 1;
+        }
+        let hidden = entries.split_off(shown).len();
+        let mut lines = entries.concat();
+        if hidden > 0 {
             let worst = match checks[shown].verdict {
                 Verdict::Holds => "all of which hold",
                 Verdict::Inconclusive => "some of which are inconclusive",
                 Verdict::Violated => "some of which are violated",
             };
-            lines.push(format!("  and {} more, {worst}", checks.len() - shown));
+            lines.push(format!("  and {hidden} more, {worst}"));
         }
         lines
+    }
+
+    /// Verdict, name, moment and evidence of a check, its name in so many columns.
+    fn check(&self, check: &CheckResult, name: usize) -> Vec<String> {
+        let sign = match check.verdict {
+            Verdict::Holds => "✓",
+            Verdict::Inconclusive => "?",
+            Verdict::Violated => "✗",
+        };
+        let at = check.at_ms.map(|at| words::duration(at.saturating_mul(1_000_000))).unwrap_or_default();
+        let start = format!("{} {} ", pad(&fit(&check.name, name), name), pad(&at, 13));
+        let lines = if check.verdict == Verdict::Violated { 2 } else { 1 };
+        let room = self.width() - 2 - columns(&start);
+        let mut detail = wrap(&check.detail, room, lines).into_iter();
+        let first = format!(
+            "{} {start}{}",
+            self.paint(sign, shade(check.verdict)),
+            detail.next().unwrap_or_default()
+        );
+        let indent = " ".repeat(2 + columns(&start));
+        std::iter::once(first).chain(detail.map(|line| format!("{indent}{line}"))).collect()
     }
 
     fn paint(&self, text: &str, colour: &str) -> String {
@@ -297,7 +310,7 @@ fn bar(value: Option<u64>, top: u64) -> char {
 fn column_span(span: Span, axis: usize, column: usize) -> (Nanos, Nanos) {
     let length = u128::from(span.end.saturating_sub(span.start));
     let at = |column: usize| span.start + (length * column as u128 / axis as u128) as u64;
-    (at(column), at(column + 1).max(at(column) + 1))
+    (at(column), at(column + 1).max(at(column).saturating_add(1)))
 }
 
 /// In which column a moment lies; moments outside lie in the first or last.

@@ -81,7 +81,11 @@ impl RunView {
             }
             (Some(_), Some(last)) => format!("{} at once when {}", self.subject(), last.what),
             (Some(at), None) => {
-                format!("{} {} into the run", self.subject(), words::duration(at - self.span.start))
+                format!(
+                    "{} {} into the run",
+                    self.subject(),
+                    words::duration(at.saturating_sub(self.span.start))
+                )
             }
             (None, _) if self.pairs_at_end() == 0 => "Never converged within the run".to_owned(),
             (None, last) => {
@@ -118,12 +122,20 @@ impl RunView {
         }
     }
 
-    /// Who protected its entries, and for how long at most.
+    /// Who protected its entries since the first fault, and for how long at most. Before that servers protect themselves because
+    /// few renewals have come yet, which is no news.
     fn protection(&self) -> Option<String> {
-        let protecting: Vec<&ServerView> =
-            self.servers.iter().filter(|server| !server.protected.is_empty()).collect();
-        let longest = protecting.iter().map(|server| server.protected_for()).max()?;
-        let names: Vec<&str> = protecting.iter().map(|server| server.name.as_str()).collect();
+        let faults =
+            self.bands.iter().map(|band| band.span.start).chain(self.marks.iter().map(|mark| mark.at));
+        let since = faults.min()?;
+        let spent: Vec<(&str, Nanos)> = self
+            .servers
+            .iter()
+            .map(|server| (server.name.as_str(), server.protected_since(since)))
+            .filter(|&(_, time)| time > 0)
+            .collect();
+        let longest = spent.iter().map(|&(_, time)| time).max()?;
+        let names: Vec<&str> = spent.iter().map(|&(name, _)| name).collect();
         let (who, itself) = match names.as_slice() {
             [one] => ((*one).to_owned(), "itself"),
             all if all.len() == self.servers.len() && all.len() > 2 => {
@@ -131,7 +143,7 @@ impl RunView {
             }
             some => (words::names(some), "themselves"),
         };
-        let limit = if protecting.len() == 1 { "" } else { "up to " };
+        let limit = if names.len() == 1 { "" } else { "up to " };
         Some(format!("{who} protected {itself} for {limit}{}", words::duration(longest)))
     }
 
@@ -162,9 +174,10 @@ impl RunView {
 }
 
 impl ServerView {
-    /// How long it protected its entries in all.
-    pub fn protected_for(&self) -> Nanos {
-        self.protected.iter().map(|span| span.end.saturating_sub(span.start)).sum()
+    /// How long it protected its entries from a moment on.
+    fn protected_since(&self, since: Nanos) -> Nanos {
+        let within = |span: &Span| span.end.saturating_sub(span.start.max(since));
+        self.protected.iter().map(within).fold(0, Nanos::saturating_add)
     }
 }
 

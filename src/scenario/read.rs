@@ -7,6 +7,7 @@
 use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, suggestion};
 use super::tree::{Entry, Node, Value};
 use super::units::{Bandwidth, Bound, Distance, Drift, Factor, Offset, Range, Rate, Ratio, Unit, UnitError};
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,10 +253,25 @@ impl FromNode for String {
     }
 }
 
-/// As in YAML 1.2, and nothing else: `yes` and `on` are texts.
+/// What YAML 1.2 calls a truth value: `yes` and `on` are texts.
 impl FromNode for bool {
     fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
-        reader.word(node, "a truth value", &[("true", true), ("false", false)])
+        yaml(reader, node, "a truth value", "`true` or `false`")
+    }
+}
+
+impl FromNode for u64 {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        yaml(reader, node, u64::WHAT, "such as `3`")
+    }
+}
+
+/// A scalar without a unit, by the rules of YAML for plain scalars.
+fn yaml<T: DeserializeOwned>(reader: &mut Reader, node: &Node, what: &str, help: &str) -> Option<T> {
+    let text = reader.text(node, what)?;
+    match serde_yaml::from_str(text) {
+        Ok(value) => Some(value),
+        Err(_) => reader.refuse(node.span, format!("expected {what}: `{text}`"), help),
     }
 }
 
@@ -280,7 +296,6 @@ from_text! {
     Bandwidth = Bandwidth::WHAT, Bandwidth::read;
     Drift = Drift::WHAT, Drift::read;
     Factor = Factor::WHAT, Factor::read;
-    u64 = u64::WHAT, u64::read;
     Range<Duration> = "a duration or a range of durations", Range::<Duration>::read;
     Bound<Duration> = "a duration or a bound", Bound::<Duration>::read;
     Bound<Ratio> = "a share or a bound", Bound::<Ratio>::read;

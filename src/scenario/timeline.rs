@@ -3,12 +3,15 @@
 //! Separate because the verbs are a vocabulary of their own. A verb that the simulator does not know is refused here, by name;
 //! nothing is read and then ignored. That the names in a step exist is looked at when the plan is resolved.
 
+mod verbs;
+
+use self::verbs::{Lasts, NOT_YET, VERBS, Verb};
 use super::diagnostic::{Span, Spanned};
 use super::read::{Fields, FromNode, Reader};
-use super::selector::{Route, Selector, Who};
-use super::system::{Owner, Settings};
+use super::selector::{Route, Who};
+use super::system::Settings;
 use super::topology::{Behind, Quality};
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node};
 use super::units::{Drift, Factor, Offset, Unit};
 use crate::protocol::Status;
 use std::time::Duration;
@@ -143,86 +146,6 @@ pub enum Asked {
     ClearStatus,
 }
 
-/// A verb: its key, whether it may, must or must not have a `for`, and how it is read.
-struct Verb {
-    key: &'static str,
-    lasts: Lasts,
-    read: fn(&mut Reader, &mut Fields<'_>, &Node) -> Option<Action>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Lasts {
-    /// An instant: `for` makes no sense.
-    Never,
-    /// `for`, or until the end.
-    Maybe,
-}
-
-const VERBS: &[Verb] = &[
-    Verb {
-        key: "crash",
-        lasts: Lasts::Never,
-        read: |reader, _, node| Some(Action::Crash(who(reader, node)?)),
-    },
-    Verb {
-        key: "power-off",
-        lasts: Lasts::Never,
-        read: |reader, _, node| Some(Action::PowerOff(who(reader, node)?)),
-    },
-    Verb {
-        key: "restart",
-        lasts: Lasts::Never,
-        read: |reader, fields, node| {
-            let wipe = fields.optional(reader, "wipe").unwrap_or(false);
-            Some(Action::Restart { who: who(reader, node)?, wipe })
-        },
-    },
-    Verb { key: "stop", lasts: Lasts::Never, read: |reader, _, node| Some(Action::Stop(who(reader, node)?)) },
-    Verb {
-        key: "pause",
-        lasts: Lasts::Maybe,
-        read: |reader, _, node| Some(Action::Pause(who(reader, node)?)),
-    },
-    Verb {
-        key: "slow",
-        lasts: Lasts::Maybe,
-        read: |reader, fields, node| {
-            let factor = fields.required(reader, "factor");
-            Some(Action::Slow { who: who(reader, node)?, factor: factor? })
-        },
-    },
-    Verb { key: "partition", lasts: Lasts::Maybe, read: |reader, _, node| partition(reader, node) },
-    Verb {
-        key: "isolate",
-        lasts: Lasts::Maybe,
-        read: |reader, _, node| Some(Action::Isolate(who(reader, node)?)),
-    },
-    Verb {
-        key: "cut",
-        lasts: Lasts::Maybe,
-        read: |reader, _, node| Some(Action::Cut(Route::from_node(reader, node)?)),
-    },
-    Verb { key: "path", lasts: Lasts::Maybe, read: path },
-    Verb {
-        key: "reset",
-        lasts: Lasts::Never,
-        read: |reader, _, node| Some(Action::Reset(Route::from_node(reader, node)?)),
-    },
-    Verb { key: "messages", lasts: Lasts::Maybe, read: |reader, _, node| messages(reader, node) },
-    Verb { key: "clock", lasts: Lasts::Maybe, read: clock },
-    Verb {
-        key: "request",
-        lasts: Lasts::Never,
-        read: |reader, _, node| request(reader, node).map(Action::Request),
-    },
-    Verb { key: "set", lasts: Lasts::Never, read: |reader, _, node| set(reader, node) },
-    Verb { key: "resolve", lasts: Lasts::Never, read: |reader, _, node| resolve(reader, node) },
-];
-
-/// Verbs of the language that this version cannot carry out.
-const NOT_YET: &[&str] =
-    &["when", "bridge", "flap", "hold", "rolling-restart", "scale", "chaos", "slow-disk", "full-disk"];
-
 impl Step {
     /// Reads one entry.
     pub fn read(reader: &mut Reader, node: &Node) -> Option<Step> {
@@ -279,8 +202,11 @@ impl Step {
             }
             (None, None) => None,
         };
-        let label = format!("{} {}", verb.key, reader.one_line(entry.value.span));
-        Some(Step { span: entry.key_span, name, label, when: when?, lasts, repeat, action: action? })
+        let (when, action) = (when?, action?);
+        let label = action
+            .label(reader)
+            .unwrap_or_else(|| format!("{} {}", verb.key, reader.one_line(entry.value.span)));
+        Some(Step { span: entry.key_span, name, label, when, lasts, repeat, action })
     }
 }
 
@@ -335,222 +261,4 @@ impl FromNode for When {
         let text = reader.text(node, "a time")?;
         When::read(reader, text, node.span, false)
     }
-}
-
-fn who(reader: &mut Reader, node: &Node) -> Option<Who> {
-    Selector::from_node_spanned(reader, node)
-}
-
-fn partition(reader: &mut Reader, node: &Node) -> Option<Action> {
-    let items = reader.items(node, "a partition");
-    let groups: Vec<Who> = items.iter().filter_map(|item| who(reader, item)).collect();
-    if groups.len() != items.len() {
-        return None;
-    }
-    if groups.len() < 2 {
-        return reader.refuse(
-            node.span,
-            "a partition needs two groups",
-            "such as `[[peer1, provider], [peer2]]`",
-        );
-    }
-    Some(Action::Partition(groups))
-}
-
-fn path(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
-    let quality = Quality::ask(reader, fields);
-    let route = Route::from_node(reader, node)?;
-    if let Some(distance) = &quality.distance {
-        return reader.refuse(distance.span, "a distance does not change during a run", "write a `latency`");
-    }
-    if quality.is_empty() {
-        let help = "one or more of `latency`, `jitter`, `loss`, `duplication`, `reordering`, `bandwidth`";
-        return reader.refuse(node.span, "a path that does not change", help);
-    }
-    Some(Action::Path { route, quality })
-}
-
-fn messages(reader: &mut Reader, node: &Node) -> Option<Action> {
-    let mut fields = reader.fields(node, "`messages`")?;
-    let matching = fields.with(reader, "match", |reader, node| {
-        let mut fields = reader.fields(node, "`match`")?;
-        let matching = MessageMatch {
-            kind: fields.optional(reader, "kind"),
-            from: fields.with(reader, "from", who),
-            to: fields.with(reader, "to", who),
-            instance: fields.with(reader, "instance", who),
-            nth: fields.optional(reader, "nth"),
-        };
-        if let Some(nth) = matching.nth.as_ref().filter(|nth| nth.value == 0) {
-            reader.error(nth.span, "matches are counted from 1", None);
-        }
-        fields.finish(reader);
-        Some(matching)
-    });
-    let action = match fields.entry("do") {
-        Some(entry) => MessageAction::from_node(reader, &entry.value),
-        None => fields.missing(reader, "do"),
-    };
-    fields.finish(reader);
-    Some(Action::Messages { matching: matching.unwrap_or_default(), action: action? })
-}
-
-impl FromNode for MessageAction {
-    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
-        if let Value::Map(entries) = &node.value {
-            let mut fields = reader.fields(node, "`do`")?;
-            let delay = fields.optional(reader, "delay").map(MessageAction::Delay);
-            let fail = fields.with(reader, "fail", http_status).map(MessageAction::Fail);
-            fields.finish(reader);
-            if entries.len() != 1 {
-                return reader.refuse(
-                    node.span,
-                    "`do` is one thing",
-                    "such as `{ delay: 2s }` or `{ fail: 503 }`",
-                );
-            }
-            return delay.or(fail);
-        }
-        if let Value::Scalar { text, .. } = &node.value
-            && matches!(text.as_str(), "delay" | "fail")
-        {
-            let example = if text == "delay" { "`{ delay: 2s }`" } else { "`{ fail: 503 }`" };
-            return reader.refuse(node.span, format!("`{text}` needs a value"), example);
-        }
-        let valid = [("drop", MessageKind::Drop), ("duplicate", MessageKind::Duplicate)];
-        Some(match reader.word(node, "a thing to do", &valid)? {
-            MessageKind::Drop => MessageAction::Drop,
-            MessageKind::Duplicate => MessageAction::Duplicate,
-        })
-    }
-}
-
-/// What can be done without a value.
-#[derive(Clone, Copy)]
-enum MessageKind {
-    Drop,
-    Duplicate,
-}
-
-fn http_status(reader: &mut Reader, node: &Node) -> Option<u16> {
-    let code = u64::from_node(reader, node)?;
-    match u16::try_from(code) {
-        Ok(code @ 300..=599) => Some(code),
-        _ => reader.refuse(
-            node.span,
-            format!("not an HTTP status of a failure: `{code}`"),
-            "300 to 599, such as `503`",
-        ),
-    }
-}
-
-fn clock(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
-    let jump = fields.optional(reader, "jump").map(ClockChange::Jump);
-    let drift = fields.optional(reader, "drift").map(ClockChange::Drift);
-    let freeze = fields.optional(reader, "freeze").filter(|freeze| *freeze).map(|_| ClockChange::Freeze);
-    let who = who(reader, node)?;
-    let mut changes = [jump, drift, freeze].into_iter().flatten();
-    match (changes.next(), changes.next()) {
-        (Some(change), None) => Some(Action::Clock { who, change }),
-        _ => reader.refuse(
-            node.span,
-            "a clock needs one change",
-            "one of `jump: -30s`, `drift: 200ppm`, `freeze: true`",
-        ),
-    }
-}
-
-fn request(reader: &mut Reader, node: &Node) -> Option<Request> {
-    let mut fields = reader.fields(node, "a request")?;
-    let to = fields.with(reader, "to", who);
-    let status = fields.optional::<Spanned<Status>>(reader, "status");
-    let mut found = Vec::new();
-    for (key, asked) in [
-        ("register", Some(Asked::Register)),
-        ("renew", Some(Asked::Renew)),
-        ("deregister", Some(Asked::Deregister)),
-        ("set-status", status.as_ref().map(|status| Asked::SetStatus(status.value))),
-        ("clear-status", Some(Asked::ClearStatus)),
-    ] {
-        if let Some(entry) = fields.entry(key) {
-            found.push((key, entry.key_span, asked, who(reader, &entry.value)));
-        }
-    }
-    let has_status = fields.entry("status").is_some();
-    let span = fields.span();
-    fields.finish(reader);
-    let mut found = found.into_iter();
-    let (key, key_span, asked, of) = match (found.next(), found.next()) {
-        (Some(only), None) => only,
-        (None, _) => {
-            let help =
-                "one of `register`, `renew`, `deregister`, `set-status`, `clear-status`, each of an instance";
-            return reader.refuse(span, "a request needs to say what is asked", help);
-        }
-        (_, Some((key, key_span, ..))) => {
-            return reader.refuse(
-                key_span,
-                format!("a second thing in one request: `{key}`"),
-                "write a step of its own",
-            );
-        }
-    };
-    if key == "set-status" && !has_status {
-        return reader.refuse(
-            key_span,
-            "`set-status` needs `status`",
-            "such as `{ set-status: provider/0, status: OUT_OF_SERVICE }`",
-        );
-    }
-    if let Some(status) = status.filter(|_| key != "set-status") {
-        return reader.refuse(status.span, format!("`{key}` takes no `status`"), "leave it out");
-    }
-    Some(Request { what: asked?, of: of?, to })
-}
-
-impl FromNode for Status {
-    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
-        reader.word(node, "a status", &Status::ALL.map(|status| (status.name(), status)))
-    }
-}
-
-fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
-    let mut fields = reader.fields(node, "`set`")?;
-    let server = fields.with(reader, "server", who);
-    if fields.entry("server").is_none() {
-        return fields.missing(reader, "server");
-    }
-    let mut settings = Settings::default();
-    for entry in fields.rest() {
-        match &entry.value.value {
-            Value::Map(_) => settings.flatten(reader, &entry.key, &entry.value),
-            _ => {
-                let text = reader.text(&entry.value, "a setting's value").unwrap_or("").to_owned();
-                settings.push(&reader.sources, entry.key.clone(), entry.key_span, text, entry.value.span);
-            }
-        }
-    }
-    let span = fields.span();
-    fields.finish(reader);
-    reader.diagnostics.extend(settings.mistakes(Owner::Server));
-    if settings.0.is_empty() {
-        return reader.refuse(
-            span,
-            "`set` sets nothing",
-            "such as `{ server: peer1, enable-self-preservation: false }`",
-        );
-    }
-    Some(Action::Set { who: server?, settings })
-}
-
-fn resolve(reader: &mut Reader, node: &Node) -> Option<Action> {
-    let mut changes = Vec::new();
-    for entry in reader.named(node, "addresses") {
-        let behind = Behind::from_node(reader, &entry.value)?;
-        changes.push((Spanned::new(entry.key.clone(), entry.key_span), behind));
-    }
-    if changes.is_empty() {
-        return reader.refuse(node.span, "`resolve` changes nothing", "such as `{ lb: [peer2] }`");
-    }
-    Some(Action::Resolve(changes))
 }

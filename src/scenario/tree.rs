@@ -332,6 +332,33 @@ mod tests {
         assert_eq!(written(text, &entries[3].value), "e");
     }
 
+    /// The same document as `serde_yaml` reads it, with the meaning of plain scalars left to it.
+    fn plain_value(node: &Node) -> serde_yaml::Value {
+        match &node.value {
+            Value::Scalar { text, plain: true } => serde_yaml::from_str(text).expect("a plain scalar"),
+            Value::Scalar { text, plain: false } => text.as_str().into(),
+            Value::List(items) => items.iter().map(plain_value).collect::<Vec<_>>().into(),
+            Value::Map(entries) => {
+                let entries =
+                    entries.iter().map(|entry| (entry.key.as_str().into(), plain_value(&entry.value)));
+                serde_yaml::Value::Mapping(entries.collect())
+            }
+        }
+    }
+
+    #[test]
+    fn two_readers_of_yaml_agree() {
+        for text in [
+            include_str!("tests/whole.yaml"),
+            "a: &x [1, 'two', \"thr\\u0065e\"]\nb: *x\nc: >-\n  folded\n  text\n\n  more\nd: |\n  as\n   it is\ne: { f: , g: ~ }\n",
+            "- - nested\n  - [in, {flow: 'it''s'}]\n- # comment\n  key: a b  c # end\n- ? x\n  : y\n",
+        ] {
+            let ours = parse(&Source::new("t", text)).unwrap();
+            let theirs: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
+            assert_eq!(plain_value(&ours), theirs);
+        }
+    }
+
     #[test]
     fn what_makes_a_file_surprising_is_refused() {
         let table: &[(&str, &str)] = &[

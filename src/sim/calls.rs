@@ -199,9 +199,7 @@ impl<P: Protocol> Simulation<P> {
             }
             // It has ended; the outcome may still wait in the inbox of a process that stood still.
             Err(_) => {
-                if let Some(inbox) = &mut node.inbox {
-                    inbox.retain(|input| !matches!(input, Input::Outcome { call, .. } if *call == id));
-                }
+                node.inbox.retain(|input| !matches!(input, Input::Outcome { call, .. } if *call == id));
             }
         }
     }

@@ -74,7 +74,7 @@ impl Distribution {
         match self {
             Distribution::Fixed(value) => *value,
             Distribution::Uniform { low, span } => {
-                low + (u128::from(draw) * (u128::from(*span) + 1) >> 64) as u64
+                low + ((u128::from(draw) * (u128::from(*span) + 1)) >> 64) as u64
             }
             Distribution::Normal { mean, deviation, floor } => {
                 whole(mean + deviation * normal(open_unit(draw))).max(*floor)

@@ -172,9 +172,7 @@ impl<P: Protocol> Simulation<P> {
     /// A machine closes a session: after what it has sent, or at once.
     pub(super) fn close(&mut self, id: NodeId, link: LinkId, reset: bool) {
         let node = &mut self.nodes[id.index()];
-        if let Some(inbox) = &mut node.inbox {
-            inbox.retain(|input| !matches!(input, Input::Link { link: other, .. } if *other == link));
-        }
+        node.inbox.retain(|input| !matches!(input, Input::Link { link: other, .. } if *other == link));
         let Some((index, end)) = self.link(id, link) else { return };
         self.detach(index, end);
         if !self.stop_connecting(index, end) {

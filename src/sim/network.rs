@@ -223,7 +223,7 @@ impl Network {
         let mut flight = path.latency.at(draw(0)).saturating_add(transfer_ns(bytes, path.bandwidth));
         if happens(draw(2), path.reorder_ppm) {
             let longest = path.latency.at(draw(3));
-            flight = flight.saturating_add((u128::from(draw(4)) * u128::from(longest) >> 64) as u64 + 1);
+            flight = flight.saturating_add(((u128::from(draw(4)) * u128::from(longest)) >> 64) as u64 + 1);
         }
         Some(flight)
     }
@@ -356,5 +356,104 @@ fn transfer_ns(bytes: u32, bandwidth: Option<u64>) -> u64 {
     match bandwidth {
         None => 0,
         Some(per_second) => u64::from(bytes) * 1_000_000_000 / per_second.max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::world::{Latency, RegionId, Zone, ZoneId};
+    use crate::sim::tests::toy::{fixed, quality, world};
+
+    const DRAWS: fn() -> Draws = || Draws { key: Key::root(1), channel: 0, receiver: 0, counter: 0 };
+
+    fn latency_ms(network: &Network, from: u32, to: u32) -> u64 {
+        let flight = network.stream(HostId(from), HostId(to), 0, &DRAWS(), Purpose::Request, 0);
+        flight.first_ns / 1_000_000
+    }
+
+    /// Hosts 0 and 1 in the first zone, 2 in the second one of the region, 3 in another region.
+    fn two_regions() -> World {
+        let mut world = world(&["a", "b", "c", "d"]);
+        world.regions = vec!["near".into(), "far".into()];
+        let zone = |name: &str, region| Zone { name: name.into(), region: RegionId(region) };
+        world.zones = vec![zone("n1", 0), zone("n2", 0), zone("f1", 1)];
+        world.hosts[2].zone = ZoneId(1);
+        world.hosts[3].zone = ZoneId(2);
+        world
+    }
+
+    #[test]
+    fn a_path_has_the_quality_of_its_most_special_class() {
+        let mut world = two_regions();
+        let general = Network::new(&world);
+        let check = |network: &Network, expected: [(u32, u32, u64); 5]| {
+            for (from, to, expected) in expected {
+                assert_eq!(latency_ms(network, from, to), expected, "from {from} to {to}");
+            }
+        };
+        check(&general, [(0, 0, 0), (0, 1, 10), (0, 2, 20), (0, 3, 30), (3, 0, 30)]);
+        world.paths.regions =
+            vec![(RegionId(0), RegionId(1), fixed(31)), (RegionId(0), RegionId(0), fixed(21))];
+        check(&Network::new(&world), [(0, 1, 10), (0, 2, 21), (0, 3, 31), (2, 3, 31), (3, 0, 30)]);
+        world.paths.zones = vec![(ZoneId(0), ZoneId(2), fixed(32)), (ZoneId(0), ZoneId(0), fixed(11))];
+        check(&Network::new(&world), [(0, 0, 0), (0, 1, 11), (0, 3, 32), (2, 3, 31), (3, 0, 30)]);
+        world.paths.hosts = vec![(HostId(0), HostId(3), fixed(33)), (HostId(0), HostId(0), fixed(1))];
+        check(&Network::new(&world), [(0, 0, 1), (1, 1, 0), (0, 3, 33), (1, 3, 32), (3, 0, 30)]);
+    }
+
+    #[test]
+    fn changes_of_a_path_add_up_and_end() {
+        let mut network = Network::new(&two_regions());
+        let fault = |change| Fault::Path { from: vec![HostId(0)], to: vec![HostId(1)], change };
+        let slow = PathChange { latency: Some(fixed(500).latency), ..PathChange::default() };
+        let narrow = PathChange { bandwidth: Some(1_000), ..PathChange::default() };
+        network.begin(0, &fault(slow));
+        network.begin(1, &fault(narrow));
+        let flight = |network: &Network| {
+            let flight = network.stream(HostId(0), HostId(1), 100, &DRAWS(), Purpose::Request, 0);
+            (flight.first_ns / 1_000_000, flight.last_ns / 1_000_000)
+        };
+        assert_eq!((flight(&network), latency_ms(&network, 1, 0)), ((500, 600), 10));
+        network.end(0, SimTime::ZERO);
+        assert_eq!(flight(&network), (10, 110));
+        network.end(1, SimTime::ZERO);
+        assert_eq!(flight(&network), (10, 10));
+    }
+
+    #[test]
+    fn groups_and_directions_are_cut_as_said() {
+        let mut network = Network::new(&two_regions());
+        let hosts = |hosts: &[u32]| hosts.iter().copied().map(HostId).collect::<Vec<_>>();
+        let blocked =
+            |network: &Network, from, to, sent| network.blocked(HostId(from), HostId(to), SimTime(sent));
+        network.begin(0, &Fault::Partition { groups: vec![hosts(&[0, 1]), hosts(&[2])] });
+        assert!(blocked(&network, 0, 2, 5) && blocked(&network, 2, 1, 5));
+        assert!(!blocked(&network, 0, 1, 5), "one group");
+        assert!(!blocked(&network, 0, 3, 5) && !blocked(&network, 3, 2, 5), "in no group");
+        network.begin(1, &Fault::Cut { from: hosts(&[0]), to: hosts(&[0, 3]) });
+        assert!(blocked(&network, 0, 3, 5) && !blocked(&network, 3, 0, 5));
+        assert!(!blocked(&network, 0, 0, 5), "a host reaches itself");
+        network.end(0, SimTime(10));
+        assert!(blocked(&network, 0, 2, 9) && !blocked(&network, 0, 2, 10), "sent before or after the end");
+        network.end(1, SimTime(20));
+        assert!(!blocked(&network, 0, 3, 20));
+    }
+
+    #[test]
+    fn loss_of_a_stream_is_a_retransmission_that_doubles() {
+        let mut world = two_regions();
+        world.paths.same_zone =
+            Quality { loss_ppm: 500_000, ..quality(Latency::Fixed(std::time::Duration::ZERO)) };
+        let network = Network::new(&world);
+        let mut seen = std::collections::BTreeSet::new();
+        for counter in 0..200 {
+            let draws = Draws { counter, ..DRAWS() };
+            let flight = network.stream(HostId(0), HostId(1), 0, &draws, Purpose::Request, 0);
+            seen.insert(flight.first_ns / 1_000_000);
+        }
+        let first: Vec<u64> = seen.into_iter().take(5).collect();
+        assert_eq!(first, [0, 200, 600, 1_400, 3_000]);
+        assert_eq!(retransmit_ns(30), RETRANSMIT_LONGEST_NS);
     }
 }

@@ -69,7 +69,7 @@ pub(super) struct Node<P: Protocol> {
     pub tickets: Vec<(Ticket, Asker)>,
     pub files: Option<Box<Files<P>>>,
     /// Inputs that wait while it stands still.
-    pub inbox: Option<Box<VecDeque<Input<P>>>>,
+    pub inbox: VecDeque<Input<P>>,
 }
 
 /// Which end of a session.
@@ -157,7 +157,7 @@ impl<P: Protocol> Node<P> {
             links: Vec::new(),
             tickets: Vec::new(),
             files: None,
-            inbox: None,
+            inbox: VecDeque::new(),
         }
     }
 

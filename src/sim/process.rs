@@ -2,6 +2,8 @@
 //!
 //! The driver's half of the seam's rules is asserted here and where effects are carried out.
 
+use std::collections::VecDeque;
+
 use crate::history::{Record, What};
 use crate::protocol::{
     Answer, Cx, Disk, DiskInput, Effect, Input, Instant, LinkInput, NodeId, Protocol, SimTime,
@@ -39,7 +41,7 @@ impl<P: Protocol> Simulation<P> {
         }
         node.deadline = None;
         node.due = SimTime::MAX;
-        node.inbox = None;
+        node.inbox.clear();
         for (ticket, asker) in node.tickets.drain(..) {
             match asker {
                 Asker::Schedule => {
@@ -62,7 +64,7 @@ impl<P: Protocol> Simulation<P> {
             return;
         }
         if node.pauses > 0 {
-            node.inbox.get_or_insert_default().push_back(input);
+            node.inbox.push_back(input);
             return;
         }
         self.turn(id, input);
@@ -192,12 +194,11 @@ impl<P: Protocol> Simulation<P> {
         self.records.push(Record { at: self.now, what: What::Paused { node: id, paused: false } });
         loop {
             self.settle(id);
-            let inbox = &mut self.nodes[id.index()].inbox;
-            let Some(input) = inbox.as_mut().and_then(|inbox| inbox.pop_front()) else { break };
+            let Some(input) = self.nodes[id.index()].inbox.pop_front() else { break };
             self.turn(id, input);
         }
         let node = &mut self.nodes[id.index()];
-        node.inbox = None;
+        node.inbox = VecDeque::new();
         if node.due < node.armed {
             self.arm(id);
         }

@@ -1,4 +1,7 @@
 //! Behaviour of the driver as two or three machines see it.
 
-mod toy;
+pub(super) mod toy;
 mod calls;
+mod links;
+mod hosts;
+mod runs;

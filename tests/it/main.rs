@@ -1,6 +1,11 @@
 //! The one integration binary: every module is one family of tests.
 
+mod scenarios;
 mod toys;
 
 mod arrows;
+mod determinism;
+mod last_writer;
 mod parity;
+mod power_loss;
+mod seam;

@@ -1,14 +1,20 @@
-//! Two drivers, one machine: what either driver hands in and gets back is recorded, replayed through the bare machine, and
-//! found equal; and the same story gives the same answers under both.
+//! Two drivers, one machine: what either driver hands in and gets back is recorded, and replayed through the bare machine,
+//! gives equal effects in equal order; and one story, told by both drivers, gives the same effects in each.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use regsim::protocol::{Address, Answer, InstanceId, NodeId, Operation, Protocol, ServiceId};
+use regsim::plan::world::{Fault, Step};
+use regsim::protocol::{Address, Answer, Input, InstanceId, NodeId, Operation, Protocol, ServiceId};
+use regsim::sim::Simulation;
 
+use crate::toys::arrivals::Real;
 use crate::toys::log::{self, ReplicatedLog};
-use crate::toys::realtime::{Cluster, Process, Real, eventually};
+use crate::toys::realtime::{Cluster, Process, eventually};
 use crate::toys::register::{self, Register};
-use crate::toys::tape::{Shelf, open};
+use crate::toys::tape::{self, Shelf, Taped, open};
+use crate::toys::worlds::{ask, at, world};
 
 const LOOK_UP: Operation = Operation::LookUp { service: ServiceId(0) };
 
@@ -23,7 +29,7 @@ fn register_config(node: u32, size: u32) -> register::Config {
         quorum: size as usize - 1,
         patience: Duration::from_millis(40),
         pause: Some(Duration::from_millis(10)),
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(5),
     }
 }
 
@@ -95,4 +101,114 @@ fn a_log_in_real_time() {
     eventually("both backups have the last entry", || complete(1) && complete(2));
     assert_eq!(nodes.into_iter().map(Process::stop).collect::<Vec<_>>(), [Some(0); 3]);
     replay(&cluster.shelf);
+}
+
+/// One thing of a story that a process is asked; the next follows its answer.
+type Asked = (u32, Operation);
+
+/// Tells a story in virtual time. Each thing has all the time that it needs before the next.
+fn simulated<P: Protocol>(story: &[Asked], configs: Vec<P::Config>) -> Shelf<P> {
+    let names = ["a", "b", "c"];
+    let names = &names[..configs.len()];
+    let pause_ms = 200;
+    let mut steps: Vec<Step> = Vec::new();
+    for (turn, (node, operation)) in (1..).zip(story) {
+        steps.push(ask(turn * pause_ms, *node, operation.clone()));
+    }
+    let end = (story.len() as u64 + 1) * pause_ms;
+    for (turn, node) in (0..).zip((0..).map(NodeId).take(configs.len())) {
+        steps.push(at(end + turn * pause_ms, Fault::Stop { processes: vec![node] }));
+    }
+    let shelf = Shelf::default();
+    let record = |inner| Arc::new(tape::Config { inner: Arc::new(inner), shelf: Arc::clone(&shelf) });
+    let world = world(names, end + 1_000, steps);
+    let configs = configs.into_iter().map(record).collect();
+    Simulation::<Taped<P>>::new(&world, configs, 1).run(&mut ());
+    shelf
+}
+
+/// Tells a story in real time, beginning once node 0 has wanted `ready`.
+fn real<P: Real>(name: &str, story: &[Asked], configs: Vec<P::Config>, ready: &str) -> Shelf<P> {
+    let mut cluster = Cluster::<P>::new(name, configs.len());
+    let nodes: Vec<_> =
+        (0..).map(NodeId).zip(configs).map(|(node, config)| cluster.start(node, config)).collect();
+    eventually(ready, || effects(&cluster.shelf, 0).contains(ready));
+    for (node, operation) in story {
+        nodes[*node as usize].ask(operation.clone());
+    }
+    nodes.into_iter().for_each(|node| assert_eq!(node.stop(), Some(0)));
+    Arc::clone(&cluster.shelf)
+}
+
+/// All effects of a process, in order. What a driver chooses (ids, the time) is numbered as it comes up.
+fn effects<P: Protocol>(shelf: &Shelf<P>, node: u32) -> String {
+    let shelf = open(shelf);
+    let turns = shelf.iter().filter(|tape| tape.node == NodeId(node)).flat_map(|tape| &tape.turns);
+    let text: Vec<_> = turns.flat_map(|turn| &turn.effects).map(|effect| format!("{effect:?}\n")).collect();
+    let mut text = text.concat();
+    let chosen = [("CallId(", 1), ("RequestId(", 2), ("Ticket(", 3), ("millis: ", 4), ("version: ", 4)];
+    for (before, kind) in chosen {
+        let mut seen = BTreeMap::new();
+        let mut parts = text.split(before);
+        let mut numbered = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| c != '-' && !c.is_ascii_digit()).unwrap_or(part.len());
+            let count = seen.len();
+            let number = *seen.entry((kind, part[..end].to_owned())).or_insert(count);
+            numbered += &format!("{before}#{number}{}", &part[end..]);
+        }
+        text = numbered;
+    }
+    text
+}
+
+#[test]
+fn a_story_of_the_register_is_the_same_under_both_drivers() {
+    let story = [
+        (0, LOOK_UP),
+        (0, register(3)),
+        (1, LOOK_UP),
+        (1, register(4)),
+        (0, Operation::Deregister { instance: InstanceId(4) }),
+        (1, LOOK_UP),
+        (1, Operation::ClearStatus { instance: InstanceId(4) }),
+        (0, register(5)),
+    ];
+    let configs =
+        || (0..2).map(|node| register::Config { pause: None, ..register_config(node, 2) }).collect();
+    let (simulated, real) =
+        (simulated::<Register>(&story, configs()), real::<Register>("register-story", &story, configs(), ""));
+    for node in 0..2 {
+        let (in_sim, in_real) = (effects(&simulated, node), effects(&real, node));
+        assert_eq!(in_sim, in_real, "node {node}");
+        assert!(in_sim.lines().count() > 15 && in_sim.contains("Exit"), "a whole story: {in_sim}");
+    }
+    replay(&simulated);
+    replay(&real);
+}
+
+#[test]
+fn a_story_of_the_log_is_the_same_under_both_drivers() {
+    let story: Vec<Asked> = (0..6).map(|instance| (0, register(instance))).chain([(0, LOOK_UP)]).collect();
+    let configs = || vec![log::Config { period: Duration::from_secs(60), ..log_config(0, 1) }];
+    let (simulated, real) = (
+        simulated::<ReplicatedLog>(&story, configs()),
+        real::<ReplicatedLog>("log-story", &story, configs(), "Serving"),
+    );
+    let (in_sim, in_real) = (effects(&simulated, 0), effects(&real, 0));
+    assert_eq!(in_sim, in_real);
+    assert!(in_sim.lines().count() > 25 && in_sim.contains("Exit"), "a whole story: {in_sim}");
+    replay(&simulated);
+    replay(&real);
+}
+
+#[test]
+#[should_panic(expected = "effects of Some(Ask")]
+fn a_replay_notices_an_effect_that_is_missing() {
+    let shelf = simulated::<Register>(&[(0, LOOK_UP)], vec![register_config(0, 1)]);
+    let mut tapes = open(&shelf);
+    let asked = |turn: &&mut tape::Turn<Register>| matches!(turn.input, Some(Input::Ask { .. }));
+    let turn = tapes[0].turns.iter_mut().find(asked).expect("a look-up");
+    turn.effects.pop().expect("its answer");
+    tapes[0].replay();
 }

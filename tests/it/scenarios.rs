@@ -19,7 +19,8 @@ fn shipped() -> Vec<PathBuf> {
 }
 
 fn plan(path: &Path) -> Plan {
-    let scenario = Scenario::load(path).unwrap_or_else(|mistakes| panic!("{}: {mistakes:#?}", path.display()));
+    let scenario =
+        Scenario::load(path).unwrap_or_else(|mistakes| panic!("{}: {mistakes:#?}", path.display()));
     Plan::resolve(&scenario).unwrap_or_else(|mistakes| panic!("{}: {mistakes:#?}", path.display()))
 }
 

@@ -95,7 +95,7 @@ impl Resolver<'_> {
 
     /// Parts per billion as whole parts per million, which is what a path counts in.
     fn share(&mut self, ratio: &Spanned<Ratio>) -> u32 {
-        if ratio.parts_per_billion % 1000 != 0 {
+        if !ratio.parts_per_billion.is_multiple_of(1000) {
             self.error(ratio.span, "a share of packets finer than 1 ppm", Some("at least `0.0001%`".into()));
         }
         ratio.parts_per_billion / 1000

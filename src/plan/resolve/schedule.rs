@@ -261,12 +261,17 @@ impl<'s> Resolver<'s> {
 
     fn request(&mut self, request: &Request) -> Vec<Fault> {
         let asked = match &request.to {
-            Some(to) => match self.processes_of(to) {
+            Some(to) => match self.servers_of(to) {
                 Some(nodes) => Some(nodes),
                 None => return Vec::new(),
             },
             None => None,
         };
+        if asked.is_none() && !matches!(request.what, Asked::SetStatus(_)) {
+            let help = Some("name a server: `to: peer1`".to_owned());
+            self.error(request.of.span, "an instance itself is asked for nothing but `set-status`", help);
+            return Vec::new();
+        }
         let Some(owners) = self.processes_of(&request.of) else { return Vec::new() };
         let Some(instances) = self.instances_of(&request.of) else { return Vec::new() };
         let mut faults = Vec::new();

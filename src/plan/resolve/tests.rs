@@ -244,3 +244,25 @@ fn a_spring_file_leads_to_the_servers_that_it_names() {
     assert_eq!(errors[0].message, "nobody stands at `peer9:1`");
     assert_eq!((errors[0].source.name.as_str(), errors[0].position()), ("p1.properties", (1, 39)));
 }
+
+/// Every shipped file is right, and says so for many seeds.
+#[test]
+fn every_shipped_scenario_resolves() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut seen = 0;
+    for system in std::fs::read_dir(folder).expect("scenarios are shipped").flatten() {
+        for file in std::fs::read_dir(system.path()).expect("a folder a system").flatten() {
+            if file.path().extension().is_none_or(|ending| ending != "yaml") {
+                continue;
+            }
+            let scenario = Scenario::load(&file.path()).unwrap_or_else(|errors| panic!("{}", errors[0]));
+            for seed in 1..=20 {
+                let plan =
+                    Plan::resolve_for(&scenario, seed).unwrap_or_else(|errors| panic!("{}", errors[0]));
+                assert!(!plan.expectations.is_empty(), "{} expects nothing", plan.name);
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 7, "found {seen}");
+}

@@ -23,7 +23,7 @@ pub const FAMILY: &str = "Noto Sans, Segoe UI, Helvetica Neue, Helvetica, Arial,
 
 /// Steps of grey at the edges of letters. The rasteriser sums in an order that depends on the processor; the last bits of
 /// that do not show, and files get smaller.
-const SHADES: f32 = 24.0;
+const SHADES: f32 = 16.0;
 
 const ELLIPSIS: char = '…';
 

@@ -10,7 +10,7 @@ use super::scene::{Anchor, Point, Rect, Scene, Step, Text};
 use super::stripes;
 use super::theme::*;
 use super::{Body, Distribution, Line, Panel, Ribbon, Series, Span, Stroke};
-use crate::report::words::Nanos;
+use crate::report::words::{Nanos, SECOND};
 
 /// Between two tick labels of a vertical axis, at least.
 const TICK_ROOM: i32 = 30 * UNITS;
@@ -139,12 +139,11 @@ fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
         );
     }
     draw_lines(scene, &series.lines, frame, &scale);
-    let ends: Vec<(i32, &Line)> = series
-        .lines
-        .iter()
-        .filter(|line| !line.label.is_empty())
-        .filter_map(|line| Some((scale.y(line.points.iter().rev().find_map(|&(_, value)| value)?), line)))
-        .collect();
+    let last = |line: &Line| {
+        line.points.iter().rev().filter(|&&(at, _)| at <= frame.span.end).find_map(|&(_, value)| value)
+    };
+    let named = series.lines.iter().filter(|line| !line.label.is_empty());
+    let ends: Vec<(i32, &Line)> = named.filter_map(|line| Some((scale.y(last(line)?), line))).collect();
     draw_ends(scene, &ends, area);
 }
 
@@ -325,7 +324,7 @@ fn draw_distribution(scene: &mut Scene, distribution: &Distribution, area: Rect)
     let scale = Scale { top: area.top, bottom: area.bottom, high: 1.0 };
     grid(scene, &ticks, &scale, area);
 
-    let longest = values.last().copied().unwrap_or(0).max(1);
+    let longest = values.last().copied().filter(|&longest| longest > 0).unwrap_or(SECOND);
     let span = Span { start: 0, end: longest.saturating_add(longest / 20) };
     let frame = Frame { left: area.left, right: area.right, span };
     let share = |reached: usize| Some(reached as f64 / runs.max(1) as f64);

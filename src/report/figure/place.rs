@@ -134,7 +134,7 @@ pub struct Naming {
 }
 
 /// For each stretch, where its text starts and which one it is: whole, off the rules and off each other, at the begin of the
-/// stretch or after a rule in it. Where no text fits there is none.
+/// stretch or after a rule in it; rather one that ends within the stretch. Where no text fits there is none.
 pub fn namings(wanted: &[Naming], rules: &[i32], right: i32) -> Vec<Option<(i32, String)>> {
     let mut taken: Vec<Taken> = Vec::new();
     let seat = |naming: &Naming| {
@@ -142,11 +142,13 @@ pub fn namings(wanted: &[Naming], rules: &[i32], right: i32) -> Vec<Option<(i32,
         let mut starts: Vec<i32> =
             std::iter::once(naming.left).chain(inside).map(|start| start + PAD).collect();
         starts.sort_unstable();
-        for text in &naming.texts {
+        let limits = [naming.right.min(right), right];
+        let tries = limits.iter().flat_map(|&limit| naming.texts.iter().map(move |text| (limit, text)));
+        for (limit, text) in tries {
             let width = font::width(text, LABEL_SIZE, Weight::Regular);
             let free = |&from: &i32| {
                 let off = |left: i32, right: i32| from + width + PAD <= left || from >= right;
-                from + width <= right
+                from + width <= limit
                     && rules.iter().all(|&rule| off(rule, rule + UNITS))
                     && taken.iter().all(|other| off(other.left, other.right))
             };
@@ -237,13 +239,15 @@ mod tests {
     fn a_naming_keeps_off_the_rules_or_says_less() {
         let texts = || vec!["self-preservation: peer1".to_owned(), "self-preservation".to_owned()];
         let stretch = |left, right| Naming { left, right, texts: texts() };
-        let said = |rules: &[i32]| {
-            namings(&[stretch(100, 300)], rules, 1000)[0].clone().map(|(from, text)| (from, text.len()))
+        let said = |right: i32, rules: &[i32]| {
+            namings(&[stretch(100, right)], rules, 1000)[0].clone().map(|(from, text)| (from, text.len()))
         };
-        assert_eq!(said(&[]), Some((100 + PAD, 24)));
-        assert_eq!(said(&[200]), Some((200 + PAD, 24)));
-        assert_eq!(said(&[200, 450]), Some((200 + PAD, 17)));
-        assert_eq!(said(&[200, 290, 310]), None);
+        assert_eq!(said(500, &[]), Some((100 + PAD, 24)));
+        assert_eq!(said(600, &[200]), Some((200 + PAD, 24)));
+        assert_eq!(said(360, &[]), Some((100 + PAD, 17)), "the shorter one ends within the stretch");
+        assert_eq!(said(300, &[]), Some((100 + PAD, 24)), "neither does, so the longer one");
+        assert_eq!(said(300, &[200, 450]), Some((200 + PAD, 17)));
+        assert_eq!(said(300, &[200, 290, 310]), None);
         let twice = namings(&[stretch(100, 300), stretch(150, 310)], &[], 1000);
         assert!(twice[0].is_some() && twice[1].is_none(), "{twice:?}");
     }

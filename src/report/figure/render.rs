@@ -4,6 +4,8 @@
 //! and, per text, its measured length, so that a viewer with another font keeps the layout. PNG text is rasterised here,
 //! because the backend's own rasteriser drops the bearings of glyphs and so spaces letters unevenly.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 
@@ -41,14 +43,48 @@ pub fn png(scene: &Scene) -> Vec<u8> {
     }
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
     encoder.set_filter(png::Filter::NoFilter);
-    let mut writer = encoder.write_header().expect("writing into memory cannot fail");
-    writer.write_image_data(&pixels).expect("the buffer has the size of the picture");
-    writer.finish().expect("writing into memory cannot fail");
+    let content = match indexed(&pixels) {
+        Some((palette, indices)) => {
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_palette(palette);
+            indices
+        }
+        None => {
+            encoder.set_color(png::ColorType::Rgb);
+            pixels
+        }
+    };
+    let mut writer = encoder.write_header().expect(IN_MEMORY);
+    writer.write_image_data(&content).expect("the buffer has the size of the picture");
+    writer.finish().expect(IN_MEMORY);
     bytes
+}
+
+/// Palette and one byte a pixel, if 256 colours suffice, as they do for most sheets: a third of the work and smaller files.
+fn indexed(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut numbers: BTreeMap<[u8; 3], u8> = BTreeMap::new();
+    let mut palette = Vec::new();
+    let mut indices = Vec::with_capacity(pixels.len() / 3);
+    let mut last = ([0; 3], None);
+    for pixel in pixels.chunks_exact(3) {
+        let colour = [pixel[0], pixel[1], pixel[2]];
+        if last.1.is_none() || last.0 != colour {
+            let next = numbers.len();
+            let number = match numbers.entry(colour) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(free) => {
+                    palette.extend_from_slice(&colour);
+                    *free.insert(u8::try_from(next).ok()?)
+                }
+            };
+            last = (colour, Some(number));
+        }
+        indices.extend(last.1);
+    }
+    Some((palette, indices))
 }
 
 /// What the backend makes of shapes.
@@ -252,6 +288,15 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_colours_become_a_palette_and_many_do_not() {
+        let (palette, indices) = indexed(&[9, 9, 9, 1, 2, 3, 9, 9, 9]).expect("two colours");
+        assert_eq!((palette, indices), (vec![9, 9, 9, 1, 2, 3], vec![0, 1, 0]));
+        let many: Vec<u8> = (0..=256u16).flat_map(|k| [(k % 256) as u8, (k / 256) as u8, 0]).collect();
+        assert_eq!(indexed(&many), None);
+        assert!(indexed(&many[3..]).is_some());
+    }
 
     #[test]
     fn dashes_run_on_around_corners() {

@@ -17,7 +17,7 @@ fn checks() -> Vec<CheckResult> {
             "no-live-instance-evicted",
             Verdict::Violated,
             Some(421_000),
-            "peer2 evicted provider/0, which had renewed 12 s before",
+            "peer2 evicted provider/0, which had renewed 12 s before and was renewed again 3 s later by its own heartbeat",
         ),
         check("no-resurrection", Verdict::Inconclusive, None, "nothing was removed"),
     ]

@@ -105,3 +105,337 @@ fn power_loss_in_the_middle_of_a_call_is_silence() {
         &["1030 request ping from 0"],
     );
 }
+
+#[test]
+fn a_request_sent_into_a_cut_arrives_after_it_is_mended() {
+    // Sent at 2000 and again after 0.2, 0.6, 1.4 and 3 s.
+    check(
+        vec![split(1_500, 4_000)],
+        &[1_000, 2_000],
+        0,
+        &["1040 ping Ok(\"answer\")", "5020 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "5010 request ping from 0"],
+    );
+    // The caller has given up at 7000; the request arrives all the same.
+    check(
+        vec![split(1_500, 7_500)],
+        &[1_000, 2_000],
+        0,
+        &["1040 ping Ok(\"answer\")", "7000 ping Err(ReadTimeout)"],
+        &["1030 request ping from 0", "8210 request ping from 0"],
+    );
+}
+
+#[test]
+fn a_connection_attempt_is_tried_again_after_a_second() {
+    check(vec![split(500, 1_500)], &[1_000], 0, &["2040 ping Ok(\"answer\")"], &["2030 request ping from 0"]);
+}
+
+#[test]
+fn a_cut_stops_what_is_under_way() {
+    // The request leaves at 1020 and would arrive at 1030; the cut is over before that and yet was on its way.
+    check(
+        vec![cut(1_022, 1_025, A, B)],
+        &[1_000],
+        0,
+        &["1240 ping Ok(\"answer\")"],
+        &["1230 request ping from 0"],
+    );
+    // Its arrival at 1030 is before the cut.
+    check(
+        vec![cut(1_031, 1_100, A, B)],
+        &[1_000],
+        0,
+        &["1040 ping Ok(\"answer\")"],
+        &["1030 request ping from 0"],
+    );
+}
+
+#[test]
+fn a_one_way_cut_loses_the_answer_of_an_executed_request() {
+    check(
+        vec![cut(1_500, None, B, A)],
+        &[1_000, 2_000],
+        0,
+        &["1040 ping Ok(\"answer\")", "7000 ping Err(ReadTimeout)"],
+        &["1030 request ping from 0", "2010 request ping from 0"],
+    );
+    check(vec![cut(500, None, B, A)], &[1_000], 0, &["3000 ping Err(ConnectTimeout)"], &[]);
+}
+
+fn with_workers(workers: u32, accept_queue: u32, base_ms: u64) -> World {
+    let mut world = world(&["a", "b"]);
+    let base = Duration::from_millis(base_ms);
+    world.processes[1].service =
+        ServiceModel { workers: Some(workers), accept_queue, base, per_item: Duration::ZERO };
+    world
+}
+
+#[test]
+fn a_request_waits_for_a_worker_and_is_executed_after_its_caller_gave_up() {
+    check_in(
+        &with_workers(1, 10, 3_000),
+        &[1_000, 1_000],
+        0,
+        &["4040 ping Ok(\"answer\")", "6020 ping Err(ReadTimeout)"],
+        &["4030 request ping from 0", "7030 request ping from 0"],
+    );
+}
+
+#[test]
+fn a_worker_is_held_until_the_answer() {
+    check_in(
+        &with_workers(1, 10, 0),
+        &[1_000, 1_000],
+        1_000,
+        &["2040 ping Ok(\"answer\")", "3040 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "2030 request ping from 0"],
+    );
+}
+
+#[test]
+fn a_full_accept_queue_is_silent() {
+    // Three connections are accepted while the worker is idle: one request is worked on, one waits, one is dropped. The fourth is not
+    // even accepted, and is tried again a second later.
+    check_in(
+        &with_workers(1, 1, 1_000),
+        &[1_000, 1_000, 1_000, 1_500],
+        0,
+        &[
+            "2040 ping Ok(\"answer\")",
+            "3040 ping Ok(\"answer\")",
+            "4040 ping Ok(\"answer\")",
+            "6020 ping Err(ReadTimeout)",
+        ],
+        &["2030 request ping from 0", "3030 request ping from 0", "4030 request ping from 0"],
+    );
+}
+
+#[test]
+fn items_and_slowness_lengthen_the_work() {
+    let mut world = with_workers(1, 10, 100);
+    world.processes[1].service.per_item = Duration::from_millis(10);
+    world.steps = vec![
+        step(2_000, 10_000, Fault::Slow { processes: vec![NodeId(1)], factor_milli: 3_000 }),
+        step(3_000, 10_000, Fault::Slow { processes: vec![NodeId(1)], factor_milli: 2_000 }),
+    ];
+    let batch = Note { items: 40, ..note("batch") };
+    let calls = [1_000, 2_000, 3_000, 10_000].map(|at| (at, Do::Call(1, batch, 2_000, 5_000)));
+    let logs = run(&world, vec![script(calls.to_vec()), server(0)]);
+    assert_eq!(
+        logs[1][1..],
+        [
+            "1530 request batch from 0",
+            "3510 request batch from 0",
+            "6510 request batch from 0",
+            "10510 request batch from 0"
+        ]
+    );
+}
+
+#[test]
+fn the_read_timeout_runs_from_the_last_byte() {
+    let mut world = world(&["a", "b"]);
+    world.paths.same_zone.bandwidth = Some(1_000);
+    let answer = |answer_bytes| {
+        let server = Script { answer_bytes, ..server(0) };
+        run(&world, vec![script(vec![(1_000, Do::Call(1, note("ping"), 2_000, 5_000))]), server])[0][1]
+            .clone()
+    };
+    // Headers of 200 bytes there and back, 100 bytes there, 20 s of answer back: four latencies of 10 ms.
+    assert_eq!(answer(20_000), "21540 ping Ok(\"answer\")");
+    assert_eq!(answer(1_000), "2540 ping Ok(\"answer\")");
+}
+
+#[test]
+fn what_is_abandoned_is_executed_without_an_outcome() {
+    let calls = script(vec![(1_000, Do::Call(1, note("ping"), 2_000, 5_000)), (1_025, Do::Abandon)]);
+    let logs = run(&world(&["a", "b"]), vec![calls, server(0)]);
+    assert_eq!((logs[0].len(), logs[1][1].as_str()), (1, "1030 request ping from 0"));
+}
+
+#[test]
+fn calls_beyond_the_maximum_wait_for_a_connection() {
+    let mut world = world(&["a", "b"]);
+    world.processes[0].pools[0].max_per_address = 1;
+    check_in(
+        &world,
+        &[1_000, 1_000],
+        500,
+        &["1540 ping Ok(\"answer\")", "2060 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "1550 request ping from 0"],
+    );
+    check_in(
+        &world,
+        &[1_000, 1_000],
+        None,
+        &["3000 ping Err(ConnectTimeout)", "6020 ping Err(ReadTimeout)"],
+        &["1030 request ping from 0"],
+    );
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_its_limit() {
+    let mut world = world(&["a", "b"]);
+    world.processes[0].pools[0].idle = Duration::from_secs(5);
+    check_in(
+        &world,
+        &[1_000, 6_000, 11_021],
+        0,
+        &["1040 ping Ok(\"answer\")", "6020 ping Ok(\"answer\")", "11061 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "6010 request ping from 0", "11051 request ping from 0"],
+    );
+}
+
+#[test]
+fn addresses_lead_to_nothing_to_nowhere_and_elsewhere() {
+    let mut world = world(&["a", "b", "c"]);
+    world.addresses[50].behind = Behind::Processes(vec![NodeId(1), NodeId(2)]);
+    let address = crate::protocol::Address(50);
+    let behind = Behind::Processes(vec![NodeId(2)]);
+    world.steps = vec![step(5_000, None, Fault::Resolve { address, behind })];
+    world.processes[0].pools[0].idle = Duration::ZERO;
+    let call = |at, to| (at, Do::Call(to, note("ping"), 2_000, 5_000));
+    let balanced = [1_000, 2_000, 3_000, 6_000, 7_000].map(|at| call(at, 50));
+    let mut steps = vec![call(1, NOTHING), call(2, DARK)];
+    steps.extend(balanced);
+    let logs = run(&world, vec![script(steps), server(0), server(0)]);
+    assert_eq!(logs[0][1..3], ["1 ping Err(Refused)", "1040 ping Ok(\"answer\")"]);
+    assert!(logs[0].contains(&"2002 ping Err(ConnectTimeout)".to_string()));
+    assert_eq!(logs[1][1..], ["1030 request ping from 0", "3030 request ping from 0"]);
+    assert_eq!(
+        logs[2][1..],
+        ["2030 request ping from 0", "6030 request ping from 0", "7030 request ping from 0"]
+    );
+}
+
+#[test]
+fn loss_costs_calls_time() {
+    let mut world = world(&["a", "b"]);
+    world.paths.same_zone.loss_ppm = 400_000;
+    let calls = (0..50).map(|n| (1_000 * n, Do::Call(1, note("ping"), 60_000, 60_000))).collect();
+    let logs = run(&world, vec![script(calls), server(0)]);
+    let late = logs[0].iter().filter(|line| {
+        let at: u64 = line.split(' ').next().unwrap().parse().unwrap();
+        line.contains("Ok") && at % 1_000 != 20 && at % 200 == 20
+    });
+    let answered = logs[0].iter().filter(|line| line.contains("Ok")).count();
+    let late = late.count();
+    assert!(answered >= 48 && late >= 25, "{answered} answered, {late} of them late");
+}
+
+fn interfere(matching: MessageMatch, action: MessageAction, a: &[&str], b: &[&str]) {
+    let fault = Fault::Messages { matching, action };
+    check(vec![step(1_500, 3_500, fault)], &[1_000, 2_000, 3_000, 4_000], 0, a, b);
+}
+
+#[test]
+fn messages_are_interfered_with() {
+    let kind = |kind: &str| MessageMatch { kind: Some(kind.into()), ..MessageMatch::default() };
+    let second = |name: &str| MessageMatch { nth: Some(2), ..kind(name) };
+    interfere(
+        second("ping"),
+        MessageAction::Fail(503),
+        &[
+            "1040 ping Ok(\"answer\")",
+            "2020 ping Ok(\"answer\")",
+            "3020 ping Err(Status { code: 503, body: None })",
+            "4020 ping Ok(\"answer\")",
+        ],
+        &["1030 request ping from 0", "2010 request ping from 0", "4010 request ping from 0"],
+    );
+    interfere(
+        second("answer"),
+        MessageAction::Drop,
+        &[
+            "1040 ping Ok(\"answer\")",
+            "2020 ping Ok(\"answer\")",
+            "4040 ping Ok(\"answer\")",
+            "8000 ping Err(ReadTimeout)",
+        ],
+        &[
+            "1030 request ping from 0",
+            "2010 request ping from 0",
+            "3010 request ping from 0",
+            "4030 request ping from 0",
+        ],
+    );
+    interfere(
+        MessageMatch { from: Some(vec![NodeId(0)]), to: Some(vec![NodeId(1)]), ..second("ping") },
+        MessageAction::Duplicate,
+        &[
+            "1040 ping Ok(\"answer\")",
+            "2020 ping Ok(\"answer\")",
+            "3020 ping Ok(\"answer\")",
+            "4020 ping Ok(\"answer\")",
+        ],
+        &[
+            "1030 request ping from 0",
+            "2010 request ping from 0",
+            "3010 request ping from 0",
+            "3010 request ping from 0",
+            "4010 request ping from 0",
+        ],
+    );
+    interfere(
+        kind("ping"),
+        MessageAction::Delay(Duration::from_millis(100)),
+        &[
+            "1040 ping Ok(\"answer\")",
+            "2120 ping Ok(\"answer\")",
+            "3120 ping Ok(\"answer\")",
+            "4020 ping Ok(\"answer\")",
+        ],
+        &[
+            "1030 request ping from 0",
+            "2110 request ping from 0",
+            "3110 request ping from 0",
+            "4010 request ping from 0",
+        ],
+    );
+    let untouched = [
+        "1040 ping Ok(\"answer\")",
+        "2020 ping Ok(\"answer\")",
+        "3020 ping Ok(\"answer\")",
+        "4020 ping Ok(\"answer\")",
+    ];
+    let executed = [1_030, 2_010, 3_010, 4_010].map(|at| format!("{at} request ping from 0"));
+    let executed = executed.each_ref().map(String::as_str);
+    let other = MessageMatch { from: Some(vec![NodeId(1)]), ..kind("ping") };
+    interfere(other, MessageAction::Drop, &untouched, &executed);
+    let other = MessageMatch { instance: Some(crate::protocol::InstanceId(7)), ..kind("ping") };
+    interfere(other, MessageAction::Drop, &untouched, &executed);
+}
+
+#[test]
+fn a_reset_ends_established_connections() {
+    let reset = |at| step(at, None, Fault::Reset { from: vec![B], to: vec![A] });
+    // One in the middle of a call, one while the connection is idle: that one is noticed.
+    check(
+        vec![reset(1_100), reset(3_000)],
+        &[1_000, 2_000, 3_500],
+        500,
+        &["1100 ping Err(Reset)", "2540 ping Ok(\"answer\")", "4040 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "2030 request ping from 0", "3530 request ping from 0"],
+    );
+}
+
+#[test]
+fn a_process_that_stands_still_answers_late_and_hears_late() {
+    let pause = |node, at, until| step(at, until, Fault::Pause { processes: vec![NodeId(node)] });
+    check(
+        vec![pause(1, 1_500, 4_000)],
+        &[1_000, 2_000],
+        0,
+        &["1040 ping Ok(\"answer\")", "4010 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "4000 request ping from 0"],
+    );
+    // The caller's own timers are late, too: the call of 2000 is made at 4000.
+    check(
+        vec![pause(0, 1_035, 4_000)],
+        &[1_000, 2_000],
+        0,
+        &["4000 ping Ok(\"answer\")", "4020 ping Ok(\"answer\")"],
+        &["1030 request ping from 0", "4010 request ping from 0"],
+    );
+}

@@ -5,4 +5,7 @@ pub mod register;
 pub mod log;
 pub mod tape;
 pub mod files;
+pub mod sockets;
+pub mod arrivals;
 pub mod realtime;
+pub mod worlds;

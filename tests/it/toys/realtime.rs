@@ -7,7 +7,6 @@
 //! Left out: connection pools (each exchange has its own connection), and power loss.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Error, ErrorKind, Read, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,39 +20,11 @@ use regsim::protocol::{
     LinkInput, NodeId, Operation, Protocol, RequestId, Stream, Ticket, Wall,
 };
 
+use super::arrivals::{Arrival, Real, accept, listen, receive, spawn};
 use super::files::Files;
+use super::sockets::{DATA, LIMIT, LINK, connect, end, exchange, preamble, send_frame};
 use super::tape::{Config, Shelf, Taped, open};
 use super::wire::Codec;
-
-/// No process runs longer, and nobody waits longer for one.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// What a protocol must be to run on threads and sockets.
-pub trait Real:
-    Protocol<
-        Config: Send + Sync,
-        Request: Codec + Send,
-        Response: Codec + Send,
-        Message: Codec + Send,
-        Record: Codec + Send,
-        Tag: Send,
-    > + Send
-    + 'static
-{
-}
-
-impl<P> Real for P where
-    P: Protocol<
-            Config: Send + Sync,
-            Request: Codec + Send,
-            Response: Codec + Send,
-            Message: Codec + Send,
-            Record: Codec + Send,
-            Tag: Send,
-        > + Send
-        + 'static
-{
-}
 
 /// Where each address is, once somebody was there. An [`Address`] is the index of its process.
 type Book = Arc<Mutex<Vec<Option<SocketAddr>>>>;
@@ -75,26 +46,6 @@ pub struct Process<P: Protocol> {
     thread: JoinHandle<Option<i32>>,
 }
 
-/// What the threads around a machine tell it.
-enum Arrival<P: Protocol> {
-    Request { from: Address, request: P::Request, reply: Sender<P::Response> },
-    Outcome { call: CallId, tag: P::Tag, result: Result<P::Response, CallError> },
-    Accepted { from: Address, port: u16, stream: TcpStream },
-    Opened { link: LinkId, stream: TcpStream },
-    Link { link: LinkId, input: LinkInput<P::Message> },
-    Datagram { from: Address, message: P::Message },
-    Disk(DiskInput<P::Tag>),
-    Ask { operation: Operation, reply: Sender<Answer> },
-    Reconfigure(Arc<Config<P>>),
-    Stop,
-    Kill,
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is a driver: it owns threads")]
-fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    std::thread::spawn(body)
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is a driver: it owns the clock")]
 fn clock() -> Clock {
     Clock::now()
@@ -102,7 +53,8 @@ fn clock() -> Clock {
 
 #[expect(clippy::disallowed_methods, reason = "this is a driver: it owns the clock")]
 fn wall() -> Wall {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970");
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::SystemTime::UNIX_EPOCH).expect("a clock after 1970");
     Wall(i64::try_from(since.as_nanos()).expect("a clock before 2262"))
 }
 
@@ -291,7 +243,7 @@ impl<P: Real> Life<P> {
             }
             Arrival::Accepted { from, port, stream } => {
                 let link = LinkId(self.fresh_id());
-                self.listen(link, &stream);
+                listen(link, stream.try_clone().expect("a handle"), self.sink.clone());
                 self.links.insert(link, Session { tag: None, stream: Some(stream) });
                 Some(Input::Link { link, tag: None, input: LinkInput::Accepted { from, port } })
             }
@@ -302,7 +254,7 @@ impl<P: Real> Life<P> {
                 };
                 let tag = session.tag;
                 session.stream = Some(stream.try_clone().expect("a handle"));
-                self.listen(link, &stream);
+                listen(link, stream.try_clone().expect("a handle"), self.sink.clone());
                 Some(Input::Link { link, tag, input: LinkInput::Opened })
             }
             Arrival::Link { link, input } => {
@@ -418,160 +370,5 @@ impl<P: Real> Life<P> {
             };
             sink.send(arrival).ok();
         });
-    }
-
-    /// Reads from a session until it ends.
-    fn listen(&self, link: LinkId, stream: &TcpStream) {
-        let (stream, sink) = (stream.try_clone().expect("a handle"), self.sink.clone());
-        spawn(move || {
-            loop {
-                let input = match receive_frame(&stream) {
-                    Ok(frame) => match frame.split_first() {
-                        Some((&DATA, mut rest)) => P::Message::take(&mut rest).map(LinkInput::Received),
-                        _ => None,
-                    }
-                    .unwrap_or(LinkInput::Ended(EndReason::Reset)),
-                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                        LinkInput::Ended(EndReason::Closed)
-                    }
-                    Err(_) => LinkInput::Ended(EndReason::Reset),
-                };
-                let over = matches!(input, LinkInput::Ended(_));
-                if sink.send(Arrival::Link { link, input }).is_err() || over {
-                    break;
-                }
-            }
-        });
-    }
-}
-
-/// Takes connections until the process is over.
-fn accept<P: Real>(listener: &TcpListener, sink: &Sender<Arrival<P>>, over: &AtomicBool) {
-    while let Ok((stream, _)) = listener.accept() {
-        if over.load(Ordering::Acquire) {
-            break;
-        }
-        let sink = sink.clone();
-        // A caller that breaks off is its own business.
-        spawn(move || serve::<P>(stream, &sink).ok());
-    }
-}
-
-/// One connection: a call from its request to its answer, or a session, which is handed over.
-fn serve<P: Real>(stream: TcpStream, sink: &Sender<Arrival<P>>) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(LIMIT))?;
-    let frame = receive_frame(&stream)?;
-    let mut rest = frame.as_slice();
-    let head = (u8::take(&mut rest), u32::take(&mut rest), u16::take(&mut rest));
-    let (Some(kind), Some(from), Some(port)) = head else { return Err(ErrorKind::InvalidData.into()) };
-    let from = Address(from);
-    if kind == LINK {
-        sink.send(Arrival::Accepted { from, port, stream }).ok();
-        return Ok(());
-    }
-    let Some(request) = P::Request::take(&mut receive_frame(&stream)?.as_slice()) else {
-        return send_frame(&stream, &status(400));
-    };
-    let (reply, response) = channel();
-    if sink.send(Arrival::Request { from, request, reply }).is_err() {
-        return send_frame(&stream, &status(503));
-    }
-    // The process may end first; then the connection just ends.
-    let response: P::Response = response.recv_timeout(LIMIT).map_err(Error::other)?;
-    let mut frame = vec![DATA];
-    response.put(&mut frame);
-    send_frame(&stream, &frame)
-}
-
-/// Takes packets until the process is over.
-fn receive<P: Real>(socket: &UdpSocket, sink: &Sender<Arrival<P>>, over: &AtomicBool) {
-    let mut packet = [0; 2048];
-    while !over.load(Ordering::Acquire) {
-        let Ok((len, _)) = socket.recv_from(&mut packet) else { continue };
-        let mut rest = &packet[..len];
-        if let (Some(from), Some(message)) = (u32::take(&mut rest), P::Message::take(&mut rest)) {
-            sink.send(Arrival::Datagram { from: Address(from), message }).ok();
-        }
-    }
-}
-
-/// First byte of a connection's first frame.
-const CALL: u8 = 1;
-const LINK: u8 = 2;
-/// First byte of later frames: a value, an HTTP status, or the end by a reset.
-const DATA: u8 = 3;
-const STATUS: u8 = 4;
-const RESET: u8 = 5;
-
-fn preamble(kind: u8, from: u32, port: u16) -> Vec<u8> {
-    let mut frame = vec![kind];
-    from.put(&mut frame);
-    port.put(&mut frame);
-    frame
-}
-
-fn status(code: u16) -> Vec<u8> {
-    let mut frame = vec![STATUS];
-    code.put(&mut frame);
-    frame
-}
-
-fn send_frame(mut stream: &TcpStream, frame: &[u8]) -> std::io::Result<()> {
-    let mut bytes = Vec::new();
-    frame.to_vec().put(&mut bytes);
-    stream.write_all(&bytes)
-}
-
-fn receive_frame(mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut len = [0; 4];
-    stream.read_exact(&mut len)?;
-    let mut frame = vec![0; usize::try_from(u32::from_le_bytes(len)).map_err(Error::other)?.min(1 << 20)];
-    stream.read_exact(&mut frame)?;
-    Ok(frame)
-}
-
-fn end(stream: &TcpStream, reset: bool) {
-    if reset {
-        send_frame(stream, &[RESET]).ok();
-    }
-    stream.shutdown(if reset { Shutdown::Both } else { Shutdown::Write }).ok();
-}
-
-fn connect(there: SocketAddr, timeout: Duration) -> Result<TcpStream, CallError> {
-    let stream = TcpStream::connect_timeout(&there, timeout).map_err(|error| match error.kind() {
-        ErrorKind::ConnectionRefused => CallError::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => CallError::ConnectTimeout,
-        _ => CallError::Reset,
-    })?;
-    stream.set_nodelay(true).map_err(|_| CallError::Reset)?;
-    stream.set_write_timeout(Some(LIMIT)).map_err(|_| CallError::Reset)?;
-    Ok(stream)
-}
-
-/// A call, from the connection to the answer.
-fn exchange<T: Codec>(
-    there: SocketAddr,
-    from: u32,
-    request: &[u8],
-    connect_timeout: Duration,
-    read_timeout: Duration,
-) -> Result<T, CallError> {
-    let failed = |error: Error| match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => CallError::ReadTimeout,
-        ErrorKind::UnexpectedEof => CallError::Broken,
-        _ => CallError::Reset,
-    };
-    let stream = connect(there, connect_timeout)?;
-    stream.set_read_timeout(Some(read_timeout)).map_err(failed)?;
-    send_frame(&stream, &preamble(CALL, from, 0)).map_err(failed)?;
-    send_frame(&stream, request).map_err(failed)?;
-    let frame = receive_frame(&stream).map_err(failed)?;
-    match frame.split_first() {
-        Some((&DATA, mut rest)) => T::take(&mut rest).ok_or(CallError::Broken),
-        Some((&STATUS, mut rest)) => {
-            let code = u16::take(&mut rest).ok_or(CallError::Broken)?;
-            Err(CallError::Status { code, body: None })
-        }
-        _ => Err(CallError::Broken),
     }
 }

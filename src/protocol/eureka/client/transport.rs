@@ -275,6 +275,11 @@ mod tests {
     }
 
     #[test]
+    fn a_pinned_server_that_fails_is_not_put_in_quarantine() {
+        check("D A A A", false, Some(0), "ok 3");
+    }
+
+    #[test]
     fn after_a_failure_the_server_that_answered_stays_pinned_until_the_session_ends() {
         let mut rig = Rig::new(&[0, 1]);
         assert_eq!(rig.request(&[1]), (true, vec![0, 1]));

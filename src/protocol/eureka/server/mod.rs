@@ -190,7 +190,11 @@ impl Server {
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Cx<'_, Eureka>) {
         match timer {
-            Timer::Rate => self.registry.preservation.rate.rotate(),
+            Timer::Rate => {
+                self.registry.preservation.rate.rotate();
+                // The end of a window is told even if the count is the same.
+                self.reported[Gauge::RenewalsLastMinute as usize] = None;
+            }
             Timer::Retention => {
                 let retention = self.registry.config.retention_time_in_delta_queue;
                 self.registry.retire_changes(retention, cx.wall().as_millis());

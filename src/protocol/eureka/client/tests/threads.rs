@@ -1,0 +1,119 @@
+//! Servers that hang, die or move, and clocks that step: threads, pins and the server list.
+
+use super::*;
+
+#[test]
+fn servers_that_never_answer_exhaust_the_pool() {
+    let mut node = node(Profile::SpringCloud);
+    settings(&mut node).fetch_registry = false;
+    let mut rig = Rig::application(&node, |_, request| match request.kind() {
+        "heartbeat" => None,
+        _ => Some((0, healthy(request))),
+    });
+    rig.run_to(1000);
+    rig.taken();
+    rig.run_to(900_000);
+    assert_eq!(rig.taken(), ["30000 heartbeat", "120000 heartbeat"], "Spring has two threads");
+    assert_eq!(rig.hanging, 2);
+}
+
+#[test]
+fn registration_and_queries_have_pools_and_pins_of_their_own() {
+    let mut node = node(Profile::SpringCloud);
+    let url = |n: u32| ServiceUrl { zone: "z".into(), host: format!("h{n}").into(), address: Address(n) };
+    node.service_urls = [url(0), url(1)].into();
+    let mut rig = Rig::application(&node, |to, request| {
+        let registers = matches!(request.kind(), "register" | "heartbeat");
+        Some((0, if registers == (to == Address(0)) { healthy(request) } else { ok(500) }))
+    });
+    rig.run_to(31_000);
+    rig.taken();
+    rig.run_to(91_000);
+    assert_eq!(
+        rig.taken(),
+        ["60000 fetch-delta", "60000 heartbeat", "90000 fetch-delta", "90000 heartbeat"],
+        "each has found its server and asks no other"
+    );
+}
+
+/// A client whose own zone has server 0 and whose other zone has server 1.
+fn with_a_second_zone(profile: Profile) -> ClientNode {
+    let mut node = node(profile);
+    let url = |zone: &str, n: u32| ServiceUrl { zone: zone.into(), host: "h".into(), address: Address(n) };
+    node.service_urls = [url("far", 1), url("Z", 0)].into();
+    node
+}
+
+#[test]
+fn a_dead_server_at_the_head_of_the_list_costs_each_transport_one_timeout() {
+    let node = with_a_second_zone(Profile::SpringCloud);
+    let mut rig = Rig::application(&node, |to, request| match to {
+        Address(0) => Some((5000, Err(CallError::ConnectTimeout))),
+        _ => Some((1, healthy(request))),
+    });
+    rig.run_to(40_000);
+    assert_eq!(
+        rig.taken(),
+        [
+            "0 fetch",
+            "5000 fetch",
+            "5001 adopted 1",
+            "5001 announced STARTING +5001",
+            "5001 announced UP +5001",
+            "5001 register UP",
+            "10001 register UP",
+            "10002 joined",
+            "35001 fetch-delta",
+            "35001 heartbeat",
+        ]
+    );
+}
+
+#[test]
+fn without_any_server_construction_ends_and_the_client_keeps_trying() {
+    let node = with_a_second_zone(Profile::SpringCloud);
+    let mut rig = Rig::application(&node, |_, _| Some((0, Err(CallError::Refused))));
+    rig.run_to(31_000);
+    assert!(rig.client().constructed());
+    let kinds: Vec<String> = rig.taken().into_iter().filter(|line| !line.contains("announced")).collect();
+    let mut expected = vec!["0 fetch", "0 fetch", "0 register UP", "0 register UP"];
+    let at_30_s = ["30000 fetch", "30000 heartbeat", "30000 register UP"];
+    expected.extend(at_30_s.into_iter().chain(at_30_s));
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn the_server_list_is_resolved_again_five_minutes_after_its_first_use() {
+    let mut moved = node(Profile::SpringCloud);
+    settings(&mut moved).register_with_eureka = false;
+    let mut rig = Rig::application(&moved, |to, request| match to {
+        Address(0) => Some((0, ok(500))),
+        _ => Some((0, healthy(request))),
+    });
+    let url = ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(1) };
+    moved.service_urls = [url].into();
+    rig.input(Input::Reconfigure(Arc::new(Config::Client(moved))));
+    rig.run_to(299_999);
+    assert!(rig.taken().iter().all(|line| line.ends_with("fetch")), "the old server still");
+    rig.run_to(301_000);
+    assert_eq!(
+        rig.taken(),
+        ["300000 fetch", "300000 adopted 1"],
+        "resolved before the refresh at that instant"
+    );
+}
+
+#[test]
+fn a_wall_clock_stepped_back_makes_older_versions_but_stops_no_task() {
+    let mut node = node(Profile::SpringCloud);
+    settings(&mut node).fetch_registry = false;
+    let mut rig = Rig::application(&node, |_, request| Some((0, healthy(request))));
+    rig.run_to(1000);
+    rig.taken();
+    rig.stepped = -3_600_000;
+    rig.ask(Operation::SetStatus { instance: OWN, status: Status::Down });
+    rig.run_to(35_000);
+    let expected =
+        ["1000 announced DOWN +-3599000", "1000 Ok", "1000 register DOWN", "1000 joined", "30000 heartbeat"];
+    assert_eq!(rig.taken(), expected);
+}

@@ -1,0 +1,101 @@
+//! Any sequence of answers and wishes; and how large a client is.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn a_client_is_small() {
+    assert!(size_of::<Client>() <= 272, "{} bytes", size_of::<Client>());
+    assert!(size_of::<Run>() <= 48, "{} bytes", size_of::<Run>());
+}
+
+/// One thing that happens to a client; delays are in ms.
+#[derive(Clone, Debug)]
+enum Happening {
+    Pass(u64),
+    SetStatus(Status),
+    Servers(u32),
+    LookUp,
+    Spurious,
+    Stop,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        8 => (0..200_000u64).prop_map(Happening::Pass),
+        3 => proptest::sample::select(Status::ALL.to_vec()).prop_map(Happening::SetStatus),
+        1 => (0..5u32).prop_map(Happening::Servers),
+        1 => Just(Happening::LookUp),
+        1 => Just(Happening::Spurious),
+        1 => Just(Happening::Stop),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Option<(u64, Outcome)>> {
+    let results = vec![
+        ok(200),
+        ok(204),
+        ok(302),
+        ok(403),
+        ok(404),
+        ok(503),
+        body(Body::Apps(up(&[]))),
+        body(Body::Apps(up(&[7, 8]))),
+        delta(vec![info(9, Status::Up, Some(Action::Added))], 1),
+        delta(vec![info(7, Status::Up, Some(Action::Deleted))], 1),
+        Err(CallError::Refused),
+        Err(CallError::Status { code: 404, body: Some("{}".into()) }),
+    ];
+    proptest::option::weighted(0.9, (0..40_000u64, 0..results.len()))
+        .prop_map(move |drawn| drawn.map(|(delay, at)| (delay, results[at].clone())))
+}
+
+proptest! {
+    /// Nothing that servers, users and timers do makes a client panic (its assertions hold, deadlines move on after every
+    /// timeout), and one that is told to stop does stop, unless its DELETE hangs.
+    #[test]
+    fn no_sequence_of_answers_breaks_a_client(
+        outcomes in proptest::collection::vec(outcome(), 1..40),
+        happenings in proptest::collection::vec(happening(), 0..20),
+        servers in 0..5u32,
+        netflix: bool,
+        embedded: bool,
+    ) {
+        let profile = if netflix { Profile::Netflix } else { Profile::SpringCloud };
+        let mut node = node(profile);
+        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n % 3) };
+        node.service_urls = (0..servers).map(url).collect();
+        let mut next = 0;
+        let answers = move |_: Address, request: &Request| {
+            next += 1;
+            if request.kind() == "cancel" { Some((1, ok(200))) } else { outcomes[next % outcomes.len()].clone() }
+        };
+        let mut rig =
+            if embedded { Rig::embedded(&node, answers) } else { Rig::application(&node, answers) };
+        let mut millis = 0;
+        for happening in happenings {
+            match happening {
+                Happening::Pass(more) => {
+                    millis += more;
+                    rig.run_to(millis);
+                }
+                Happening::SetStatus(status) => {
+                    rig.with(|client, cx| client.as_mut().expect("started").set_status(status, cx));
+                }
+                Happening::Servers(count) => {
+                    node.service_urls = (0..count).map(url).collect();
+                    rig.input(Input::Reconfigure(Arc::new(Config::Client(node.clone()))));
+                }
+                Happening::LookUp => rig.ask(Operation::LookUp { service: APP }),
+                Happening::Spurious => rig.input(Input::Timeout),
+                Happening::Stop => rig.input(Input::Stop),
+            }
+        }
+        rig.input(Input::Stop);
+        rig.run_to(millis + 10_000);
+        prop_assert!(rig.client().stopped());
+        let exits = rig.log.iter().filter(|line| line.ends_with("exit 0")).count();
+        prop_assert_eq!(exits, 1);
+    }
+}
