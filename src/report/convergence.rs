@@ -169,8 +169,8 @@ fn protection(run: &RunView) -> Vec<Band> {
     let run_length = run.span.end.saturating_sub(run.span.start);
     let name = |span: Span, names: Vec<&str>| match names.len() {
         _ if (span.end - span.start) < run_length / NAMELESS_SHARE => String::new(),
-        all if all == run.servers.len() && all > 2 => "self-preservation: all servers".to_owned(),
-        _ => format!("self-preservation: {}", words::names(&names)),
+        all if all == run.servers.len() && all > 2 => "all servers".to_owned(),
+        _ => words::names(&names),
     };
     stretches.into_iter().map(|(span, names)| Band { span, label: name(span, names) }).collect()
 }
@@ -222,14 +222,7 @@ mod tests {
         let shades = protection(&samples::split());
         let said: Vec<(u64, &str)> =
             shades.iter().map(|shade| (shade.span.start / SECOND, shade.label.as_str())).collect();
-        assert_eq!(
-            said,
-            [
-                (430, "self-preservation: peer1 and peer2"),
-                (480, "self-preservation: peer2"),
-                (410, "self-preservation: peer2"),
-            ]
-        );
+        assert_eq!(said, [(430, "peer1 and peer2"), (480, "peer2"), (410, "peer2"),]);
     }
 
     #[test]

@@ -150,8 +150,8 @@ fn lasts(fault: &Fault) -> bool {
 /// What happened at the moment of the last disturbance: the end of a fault, a step, the start of a process.
 fn disturbance(plan: &Plan, at: SimTime) -> Option<Disturbance> {
     let steps = &plan.world.steps;
-    let ended = steps.iter().find(|step| step.until == Some(at)).map(|step| format!("{} ended", step.name));
-    let began = || steps.iter().find(|step| step.at == at).map(|step| step.name.clone());
+    let ended = steps.iter().find(|step| step.until == Some(at)).map(|step| format!("“{}” ended", step.name));
+    let began = || steps.iter().find(|step| step.at == at).map(|step| format!("“{}”", step.name));
     let started = || {
         let process = plan.world.processes.iter().find(|process| process.start == at)?;
         Some(format!("{} started", process.name))
@@ -298,8 +298,8 @@ mod tests {
     #[test]
     fn the_last_disturbance_is_named_by_what_happened_then() {
         let what = |at| disturbance(&plan(), seconds(at)).map(|it| it.what);
-        assert_eq!(what(90).as_deref(), Some("split ended"));
-        assert_eq!(what(10).as_deref(), Some("crash peer2"));
+        assert_eq!(what(90).as_deref(), Some("“split” ended"));
+        assert_eq!(what(10).as_deref(), Some("“crash peer2”"));
         assert_eq!(what(33).as_deref(), Some("the last change"));
         assert_eq!(what(0), None);
     }
@@ -328,6 +328,6 @@ mod tests {
         let measured = measured();
         let ensemble = ensemble(&plan(), [(3, &measured)].into_iter());
         assert_eq!(ensemble.runs[0].converged_after, Some(seconds(5).0));
-        assert_eq!(ensemble.measured_from, "split ended");
+        assert_eq!(ensemble.measured_from, "“split” ended");
     }
 }

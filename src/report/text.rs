@@ -83,14 +83,18 @@ impl Timeline<'_> {
             let name = words::count(caches.count, "client cache", "client caches");
             rows.push((name, highest(&caches.differing, run.span, axis)));
         }
-        let top = rows.iter().flat_map(|(_, values)| values.iter().flatten()).copied().max().unwrap_or(0);
+        let most = |values: &[Option<u64>]| values.iter().copied().flatten().max().unwrap_or(0);
+        // All caches together differ in far more entries than a server: they have a scale of their own.
+        let top = rows[..shown.len()].iter().map(|(_, values)| most(values)).max().unwrap_or(0);
         let hidden = run.servers.len() - shown.len();
         let mut lines: Vec<String> = rows
             .iter()
-            .map(|(name, values)| {
-                let most = values.iter().flatten().max().copied().unwrap_or(0);
+            .enumerate()
+            .map(|(place, (name, values))| {
+                let highest = most(values);
+                let top = if place < shown.len() { top } else { highest };
                 let bars: String = values.iter().map(|&value| bar(value, top)).collect();
-                row("", name, &bars, &format!("max {most}"))
+                row("", name, &bars, &format!("max {highest}"))
             })
             .collect();
         if hidden > 0 {

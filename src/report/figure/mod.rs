@@ -93,7 +93,7 @@ pub enum Body {
 pub struct Series {
     pub ribbons: Vec<Ribbon>,
     pub lines: Vec<Line>,
-    /// Stretches in which a registry protected itself. Of a label, what follows `: ` is left out where it does not fit.
+    /// Stretches in which a registry protected itself. A label says who; it may be empty.
     pub shades: Vec<Band>,
 }
 

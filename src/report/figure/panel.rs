@@ -179,22 +179,19 @@ fn draw_shades(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
         let (left, right) = (frame.x(shade.span.start), frame.x(shade.span.end));
         scene.rect(Rect { left, top: area.top, right: right.max(left + UNITS), bottom: area.bottom }, WARM);
     }
-    let wanted: Vec<Naming> = series
-        .shades
-        .iter()
-        .filter(|shade| !shade.label.is_empty())
+    let named = series.shades.iter().filter(|shade| !shade.label.is_empty());
+    let wanted: Vec<Naming> = named
         .map(|shade| Naming {
             left: frame.x(shade.span.start),
             right: frame.x(shade.span.end),
-            texts: shade.label.split_once(": ").map_or_else(
-                || vec![shade.label.clone()],
-                |(short, _)| vec![shade.label.clone(), short.to_owned()],
-            ),
+            text: shade.label.clone(),
         })
         .collect();
-    for (x, content) in place::namings(&wanted, rules, area.right).into_iter().flatten() {
+    let seats = place::namings(&wanted, rules, area.right);
+    for (naming, x) in wanted.into_iter().zip(seats) {
+        let Some(x) = x else { continue };
         scene.text(Text {
-            content,
+            content: naming.text,
             x,
             baseline: area.top + font::ascent(LABEL_SIZE) + 2 * UNITS,
             anchor: Anchor::Start,

@@ -129,35 +129,29 @@ impl Seats<'_> {
 pub struct Naming {
     pub left: i32,
     pub right: i32,
-    /// What it may say, the best first.
-    pub texts: Vec<String>,
+    pub text: String,
 }
 
-/// For each stretch, where its text starts and which one it is: whole, off the rules and off each other, at the begin of the
-/// stretch or after a rule in it; rather one that ends within the stretch. Where no text fits there is none.
-pub fn namings(wanted: &[Naming], rules: &[i32], right: i32) -> Vec<Option<(i32, String)>> {
+/// For each stretch, where its text starts: whole, off the rules and off each other, at the begin of the stretch or after a
+/// rule in it; rather within the stretch than beyond its end. Where it fits nowhere it is left out.
+pub fn namings(wanted: &[Naming], rules: &[i32], right: i32) -> Vec<Option<i32>> {
     let mut taken: Vec<Taken> = Vec::new();
     let seat = |naming: &Naming| {
         let inside = rules.iter().copied().filter(|rule| (naming.left..naming.right).contains(rule));
         let mut starts: Vec<i32> =
             std::iter::once(naming.left).chain(inside).map(|start| start + PAD).collect();
         starts.sort_unstable();
+        let width = font::width(&naming.text, LABEL_SIZE, Weight::Regular);
+        let free = |from: i32, limit: i32| {
+            let off = |left: i32, right: i32| from + width + PAD <= left || from >= right;
+            from + width <= limit
+                && rules.iter().all(|&rule| off(rule, rule + UNITS))
+                && taken.iter().all(|other| off(other.left, other.right))
+        };
         let limits = [naming.right.min(right), right];
-        let tries = limits.iter().flat_map(|&limit| naming.texts.iter().map(move |text| (limit, text)));
-        for (limit, text) in tries {
-            let width = font::width(text, LABEL_SIZE, Weight::Regular);
-            let free = |&from: &i32| {
-                let off = |left: i32, right: i32| from + width + PAD <= left || from >= right;
-                from + width <= limit
-                    && rules.iter().all(|&rule| off(rule, rule + UNITS))
-                    && taken.iter().all(|other| off(other.left, other.right))
-            };
-            if let Some(&from) = starts.iter().find(|from| free(from)) {
-                taken.push(Taken { left: from, right: from + width + PAD });
-                return Some((from, text.clone()));
-            }
-        }
-        None
+        let from = limits.iter().find_map(|&limit| starts.iter().copied().find(|&from| free(from, limit)))?;
+        taken.push(Taken { left: from, right: from + width + PAD });
+        Some(from)
     };
     wanted.iter().map(seat).collect()
 }
@@ -236,18 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_naming_keeps_off_the_rules_or_says_less() {
-        let texts = || vec!["self-preservation: peer1".to_owned(), "self-preservation".to_owned()];
-        let stretch = |left, right| Naming { left, right, texts: texts() };
-        let said = |right: i32, rules: &[i32]| {
-            namings(&[stretch(100, right)], rules, 1000)[0].clone().map(|(from, text)| (from, text.len()))
-        };
-        assert_eq!(said(500, &[]), Some((100 + PAD, 24)));
-        assert_eq!(said(600, &[200]), Some((200 + PAD, 24)));
-        assert_eq!(said(360, &[]), Some((100 + PAD, 17)), "the shorter one ends within the stretch");
-        assert_eq!(said(300, &[]), Some((100 + PAD, 24)), "neither does, so the longer one");
-        assert_eq!(said(300, &[200, 450]), Some((200 + PAD, 17)));
-        assert_eq!(said(300, &[200, 290, 310]), None);
+    fn a_naming_keeps_off_the_rules_and_within_its_stretch_if_it_can() {
+        let stretch = |left, right| Naming { left, right, text: "peer1 and peer2".to_owned() };
+        let seat = |right: i32, rules: &[i32]| namings(&[stretch(100, right)], rules, 1000)[0];
+        assert_eq!(seat(500, &[]), Some(100 + PAD));
+        assert_eq!(seat(600, &[200]), Some(200 + PAD));
+        assert_eq!(seat(450, &[340]), Some(100 + PAD), "within, rather than beyond the end");
+        assert_eq!(seat(220, &[]), Some(100 + PAD), "beyond the end, if it must");
+        assert_eq!(seat(300, &[150, 290, 310]), None);
         let twice = namings(&[stretch(100, 300), stretch(150, 310)], &[], 1000);
         assert!(twice[0].is_some() && twice[1].is_none(), "{twice:?}");
     }

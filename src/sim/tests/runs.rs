@@ -156,6 +156,8 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let (mut world, scripts) = busy(&["server", "x", "y", "z"]);
+        // Longer than TCP goes on sending to a host that is silent.
+        world.duration = SimTime::from_secs(20 * 60);
         world.steps = faults.into_iter().map(|(at, lasts, fault)| step(at, at + lasts, fault)).collect();
         let base = Duration::from_millis(20);
         world.processes[0].service =
