@@ -4,6 +4,7 @@
 //! or text out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::ensemble::{Ensemble, EnsembleRun};
 use super::figure::{Band, Mark, Span};
@@ -147,18 +148,21 @@ fn lasts(fault: &Fault) -> bool {
     }
 }
 
-/// What happened at the moment of the last disturbance: the end of a fault, a step, the start of a process.
+/// A disturbance so soon after a step or a start is the consequence of it: a process that comes up, a status that it announces.
+const CONSEQUENCE: Duration = Duration::from_secs(5);
+
+/// What led to the last disturbance: the end of a fault, a step, the start of a process.
 fn disturbance(plan: &Plan, at: SimTime) -> Option<Disturbance> {
-    let steps = &plan.world.steps;
-    let ended = steps.iter().find(|step| step.until == Some(at)).map(|step| format!("“{}” ended", step.name));
-    let began = || steps.iter().find(|step| step.at == at).map(|step| format!("“{}”", step.name));
-    let started = || {
-        let process = plan.world.processes.iter().find(|process| process.start == at)?;
-        Some(format!("{} started", process.name))
-    };
-    let what = ended.or_else(began).or_else(started);
-    match what {
-        Some(what) => Some(Disturbance { at: at.0, what }),
+    let world = &plan.world;
+    let ended = world.steps.iter().filter_map(|step| Some((step.until?, format!("“{}” ended", step.name))));
+    let began = world.steps.iter().map(|step| (step.at, format!("“{}”", step.name)));
+    let started = world.processes.iter().map(|process| (process.start, format!("{} started", process.name)));
+    let causes = ended.chain(began).chain(started);
+    let near = causes.filter(|&(cause, _)| cause <= at && at.since(cause) <= CONSEQUENCE);
+    // Of those at one moment the first, in the order above.
+    let last = near.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    match last {
+        Some((_, what)) => Some(Disturbance { at: at.0, what }),
         None if at == SimTime::ZERO => None,
         None => Some(Disturbance { at: at.0, what: "the last change".to_owned() }),
     }
@@ -301,6 +305,7 @@ mod tests {
         assert_eq!(what(90).as_deref(), Some("“split” ended"));
         assert_eq!(what(10).as_deref(), Some("“crash peer2”"));
         assert_eq!(what(33).as_deref(), Some("the last change"));
+        assert_eq!(what(92).as_deref(), Some("“split” ended"), "soon after it");
         assert_eq!(what(0), None);
     }
 

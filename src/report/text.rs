@@ -200,7 +200,7 @@ impl Timeline<'_> {
     fn verdicts(&self, room: usize) -> Vec<String> {
         let mut checks: Vec<&CheckResult> = self.checks.iter().collect();
         checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
-        let name = checks.iter().map(|check| columns(&check.name)).max().unwrap_or(0).clamp(12, 30);
+        let name = checks.iter().map(|check| columns(&check.name)).max().unwrap_or(0).clamp(12, 40);
         let mut entries: Vec<Vec<String>> = checks.iter().map(|check| self.check(check, name)).collect();
         let needed = |entries: &[Vec<String>]| entries.iter().map(Vec::len).sum::<usize>();
         let mut shown = entries.len();
