@@ -344,6 +344,19 @@ fn a_netflix_server_stops_at_once() {
 }
 
 #[test]
+fn a_spring_server_ends_when_its_embedded_client_has() {
+    let mut driver = with_peers(1);
+    driver.register(info(1, 100), false);
+    driver.at(100).input(Input::Stop);
+    assert_eq!(driver.request(Request::Apps).status, 503);
+    driver.at(200);
+    assert!(driver.exited);
+    driver.input(Input::Stop);
+    driver.at(10_000);
+    assert!(driver.batches().is_empty(), "what waited for the peer is lost");
+}
+
+#[test]
 fn an_operator_sends_requests_by_hand() {
     let mut driver = with_peers(1);
     let id = InstanceId(1);

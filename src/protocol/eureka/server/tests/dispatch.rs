@@ -108,6 +108,44 @@ fn a_full_buffer_loses_its_oldest_task_even_to_an_overwrite() {
     assert_eq!(next[0].kinds(), (4..13).map(|id| ("heartbeat", id)).collect::<Vec<_>>());
 }
 
+/// Golden vectors of the reference, 12.8, "overflow": 5 failed tasks come back to 8 that wait, of at most 10.
+#[test]
+fn what_fails_comes_back_as_far_as_there_is_room() {
+    let mut driver = holding(0..20, |config| config.max_elements_in_peer_replication_pool = 10);
+    (0..5).for_each(|id| assert_eq!(driver.heartbeat(id, 100), 200));
+    driver.at(500);
+    let failing = driver.batches();
+    assert_eq!(failing[0].kinds().len(), 5);
+    (5..13).for_each(|id| assert_eq!(driver.heartbeat(id, 100), 200));
+    driver.at(520).outcome(&failing[0], Err(CallError::Refused));
+    driver.at(700);
+    let next = driver.batches();
+    let expected: Vec<_> = (3..13).map(|id| ("heartbeat", id)).collect();
+    assert_eq!(
+        (next[0].at_ms, next[0].kinds()),
+        (620, expected),
+        "full, so sent as soon as the peer may be asked"
+    );
+    assert_eq!(driver.gauge(Gauge::ReplicationOverflow), 3);
+}
+
+/// Golden vectors of the reference, 12.8: transient at 507, a newer copy of the failed task at 530.
+#[test]
+fn a_newer_task_displaces_the_failed_one() {
+    let mut driver = holding(0..3, |_| {});
+    driver.heartbeat(0, 100);
+    driver.at(507);
+    let failing = driver.batches();
+    driver.outcome(&failing[0], Err(CallError::Refused));
+    driver.at(530).register(InstanceInfo { status: Down, ..info(0, 110) }, true);
+    driver.heartbeat(0, 110);
+    driver.heartbeat(2, 100);
+    driver.at(2000);
+    let next = driver.batches();
+    let [Item::Heartbeat(first), Item::Heartbeat(_)] = &next[0].items[..] else { panic!("both: {next:?}") };
+    assert_eq!((first.status, first.last_dirty, next[0].at_ms, next.len()), (Down, Some(110), 1030, 1));
+}
+
 /// Golden vectors of the reference, 12.8: what the peer answers, and when the batch is sent again (ms).
 #[test]
 fn failures_are_retried_by_class() {
