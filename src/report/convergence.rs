@@ -15,6 +15,9 @@ const NAMELESS_SHARE: u64 = 50;
 /// servers would lie flat.
 const CACHES_OVER_SERVERS: u64 = 3;
 
+/// How many times higher than the rest start-up must be to be cut off.
+const START_UP_OVER_STORY: f64 = 2.0;
+
 /// The picture of one run.
 pub fn sheet(run: &RunView) -> Sheet {
     let coloured = run.worst_servers(SERIES_COLOURS);
@@ -61,7 +64,34 @@ fn disagreement(run: &RunView, coloured: &[usize]) -> Panel {
         let line = Line { label, ink: Ink::Muted, stroke: Stroke::Solid, points };
         lines.insert(coloured.len().min(lines.len()), line);
     }
-    panel("Entries that differ from the truth", note, 50, lines, Vec::new(), "No server ran in this scenario")
+    let start_up = start_up_peak(run, &lines);
+    let note = match start_up {
+        Some((peak, _)) => format!("{note}; start-up (up to {}) is cut off", peak.ceil()),
+        None => note.to_owned(),
+    };
+    let name = "Entries that differ from the truth";
+    let mut panel = panel(name, &note, 50, lines, Vec::new(), "No server ran in this scenario");
+    if let Body::Series(series) = &mut panel.body {
+        series.ceiling = start_up.map(|(_, ceiling)| ceiling);
+    }
+    panel
+}
+
+/// The highest value before the first fault and the one after it, if the first would dwarf the other: filling the registry is
+/// not the story of a scenario that has faults.
+fn start_up_peak(run: &RunView, lines: &[Line]) -> Option<(f64, f64)> {
+    let faults = run.bands.iter().map(|band| band.span.start).chain(run.marks.iter().map(|mark| mark.at));
+    let first = faults.min()?;
+    let (mut before, mut after) = (0.0, 0.0);
+    for line in lines {
+        let ends = line.points.iter().skip(1).map(|&(at, _)| at).chain([run.span.end]);
+        for (&(from, value), to) in line.points.iter().zip(ends) {
+            // A value that still holds at the first fault belongs to what follows.
+            let peak: &mut f64 = if to > first { &mut after } else { &mut before };
+            *peak = peak.max(value.filter(|_| from < to).unwrap_or(0.0));
+        }
+    }
+    (after > 0.0 && before > START_UP_OVER_STORY * after).then_some((before, after))
 }
 
 fn renewals(run: &RunView, coloured: &[usize]) -> Panel {
@@ -70,11 +100,11 @@ fn renewals(run: &RunView, coloured: &[usize]) -> Panel {
     let limits: Vec<Line> = thresholds(run, coloured);
     let mut note = String::new();
     if !limits.is_empty() {
-        note.push_str("dashed: at or below it nothing expires");
+        note.push_str("dashed: threshold of self-preservation");
     }
     let shades = protection(run);
     if !shades.is_empty() {
-        note.push_str("; yellow: self-preservation");
+        note.push_str("; yellow: in force");
     }
     if measured {
         lines.extend(limits);
@@ -119,7 +149,7 @@ fn panel(name: &str, note: &str, weight: u32, lines: Vec<Line>, shades: Vec<Band
     if lines.iter().all(|line| line.points.is_empty()) {
         return Panel { name, note: String::new(), weight, body: Body::Empty(empty.to_owned()) };
     }
-    let body = Body::Series(Series { lines, shades, ribbons: Vec::new() });
+    let body = Body::Series(Series { lines, shades, ..Series::default() });
     Panel { name, note: note.to_owned(), weight, body }
 }
 
@@ -249,6 +279,25 @@ mod tests {
             differing: vec![(0, Some(500)), (9, Some(0))],
         });
         assert_eq!(peak(&run), (5.0, "mean of 100 client caches".to_owned()));
+    }
+
+    #[test]
+    fn start_up_does_not_dwarf_the_story() {
+        let mut run = samples::split();
+        let ceiling = |run: &RunView| {
+            let panel = disagreement(run, &[0, 1]);
+            let Body::Series(series) = panel.body else { return (None, panel.note) };
+            (series.ceiling, panel.note)
+        };
+        assert_eq!(ceiling(&run).0, None);
+        run.marks.clear();
+        run.servers[0].differing.insert(1, (5 * SECOND, Some(40)));
+        let (cut, note) = ceiling(&run);
+        assert_eq!(cut, Some(5.0));
+        assert!(note.ends_with("start-up (up to 40) is cut off"), "{note}");
+        assert_labels_apart(&sheet(&run));
+        run.bands.clear();
+        assert_eq!(ceiling(&run).0, None, "without faults start-up is the story");
     }
 
     #[test]

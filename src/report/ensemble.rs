@@ -130,7 +130,7 @@ fn over_time(ensemble: &Ensemble) -> Panel {
     let body = Body::Series(Series {
         lines: vec![Line { label: "median".to_owned(), ink, stroke: Stroke::Solid, points: median }],
         ribbons: vec![Ribbon { ink, points: range }],
-        shades: Vec::new(),
+        ..Series::default()
     });
     let note = format!(
         "all observers; median and p5 to p95 of {}",

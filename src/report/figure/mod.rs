@@ -93,6 +93,8 @@ pub enum Body {
 pub struct Series {
     pub ribbons: Vec<Ribbon>,
     pub lines: Vec<Line>,
+    /// Values above it leave the scale at the top, if there are some; a note of the panel should say so.
+    pub ceiling: Option<f64>,
     /// Stretches in which a registry protected itself. A label says who; it may be empty.
     pub shades: Vec<Band>,
 }

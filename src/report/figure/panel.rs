@@ -87,7 +87,7 @@ fn heading(scene: &mut Scene, panel: &Panel, area: Rect) {
     }
 }
 
-/// The vertical scale of a panel.
+/// The vertical scale of a panel. What lies above it shows between its top and the panel's.
 struct Scale {
     top: i32,
     bottom: i32,
@@ -96,6 +96,9 @@ struct Scale {
 
 impl Scale {
     fn y(&self, value: f64) -> i32 {
+        if value > self.high {
+            return self.top - HEADROOM + SERIES_WIDTH;
+        }
         let share = (value / self.high).clamp(0.0, 1.0);
         self.bottom - (share * f64::from(self.bottom - self.top)).round() as i32
     }
@@ -123,7 +126,8 @@ fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
     let values = series.lines.iter().flat_map(|line| line.points.iter().filter_map(|&(_, value)| value));
     let ribbon_values =
         series.ribbons.iter().flat_map(|ribbon| ribbon.points.iter().map(|&(_, _, high)| high));
-    let high = values.chain(ribbon_values).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let highest = values.chain(ribbon_values).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let high = series.ceiling.map_or(highest, |ceiling| highest.min(ceiling));
     let top = area.top + lane + HEADROOM;
     let steps = ((area.bottom - top) / TICK_ROOM).clamp(1, 5).unsigned_abs();
     let ticks = count_ticks(high, u64::from(steps));

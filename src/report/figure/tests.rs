@@ -8,7 +8,7 @@ fn series_panel(name: &str, lines: Vec<Line>, shades: Vec<Band>) -> Panel {
         name: name.to_owned(),
         note: "what a reader must know beside it".to_owned(),
         weight: 2,
-        body: Body::Series(Series { lines, shades, ribbons: Vec::new() }),
+        body: Body::Series(Series { lines, shades, ..Series::default() }),
     }
 }
 
@@ -244,7 +244,7 @@ mod odd_input {
                 Distribution { values, never, marks: marks.clone(), label: title.clone(), axis: subtitle.clone() };
             let panel = |body| Panel { name: title.clone(), note: subtitle.clone(), weight: never as u32, body };
             let panels = vec![
-                panel(Body::Series(Series { lines, shades, ribbons })),
+                panel(Body::Series(Series { lines, shades, ribbons, ceiling: never.checked_sub(2).map(|most| most as f64) })),
                 panel(Body::Distribution(distribution)),
                 panel(Body::Empty(subtitle.clone())),
             ];
