@@ -118,7 +118,11 @@ pub(super) struct Peer {
     pub open: u32,
     /// The connection used last of those that are idle.
     pub idle: Option<u32>,
-    /// Calls that wait for a connection; boxed because hardly anybody ever has some.
+    /// Calls that wait for a connection.
+    #[expect(
+        clippy::box_collection,
+        reason = "hardly anybody ever has some, and each client has a few of these entries"
+    )]
     pub waiting: Option<Box<VecDeque<u32>>>,
 }
 
