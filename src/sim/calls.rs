@@ -178,7 +178,7 @@ impl<P: Protocol> Simulation<P> {
             entry.open += 1;
             self.connect(index);
         } else {
-            entry.waiting.get_or_insert_default().push_back(index);
+            entry.wait(index);
         }
     }
 

@@ -44,7 +44,6 @@ use links::Session;
 use messages::Messages;
 use network::Network;
 use node::{DiskState, HostState, Node};
-use pools::Connection;
 use queue::Queue;
 use slab::Slab;
 use workload::{Probe, TrafficState};
@@ -80,7 +79,6 @@ pub struct Simulation<P: Protocol> {
     network: Network,
     messages: Messages,
     calls: Slab<Exchange<P>>,
-    connections: Slab<Connection>,
     sessions: Slab<Session<P>>,
     packets: Slab<Packet<P>>,
     probes: Slab<Probe>,
@@ -171,7 +169,6 @@ impl<P: Protocol> Simulation<P> {
             network: Network::new(world),
             messages: Messages::default(),
             calls: Slab::new(),
-            connections: Slab::new(),
             sessions: Slab::new(),
             packets: Slab::new(),
             probes: Slab::new(),

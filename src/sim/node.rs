@@ -8,6 +8,7 @@ use crate::protocol::{Address, Input, Instant, Key, LinkId, PoolId, Protocol, Si
 
 use super::clock::Clock;
 use super::disk::Files;
+use super::pools::Peer;
 
 /// A machine with clocks, power and an interface. One cache line: it is read for every input.
 #[derive(Clone, Debug)]
@@ -107,31 +108,6 @@ pub(super) enum Asker {
     Traffic(u32),
 }
 
-/// An address that a process has called from one pool, or sent to: its connections, and how many messages there were. One for
-/// the life of the run, so that a restart does not repeat draws.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub to: Address,
-    pub pool: PoolId,
-    pub counter: u32,
-    /// Connections that exist or are being made.
-    pub open: u32,
-    /// The connection used last of those that are idle.
-    pub idle: Option<u32>,
-    /// Calls that wait for a connection.
-    #[expect(
-        clippy::box_collection,
-        reason = "hardly anybody ever has some, and each client has a few of these entries"
-    )]
-    pub waiting: Option<Box<VecDeque<u32>>>,
-}
-
-impl Peer {
-    pub fn next_waiting(&mut self) -> Option<u32> {
-        self.waiting.as_mut()?.pop_front()
-    }
-}
-
 /// The pool of those who keep no connections: links and datagrams.
 pub(super) const NO_POOL: PoolId = PoolId(u8::MAX);
 
@@ -191,7 +167,7 @@ impl<P: Protocol> Node<P> {
         let at = at.unwrap_or_else(|| {
             // Most have one or two, for ever.
             self.peers.reserve_exact(1);
-            self.peers.push(Peer { to, pool, counter: 0, open: 0, idle: None, waiting: None });
+            self.peers.push(Peer::new(to, pool));
             self.peers.len() - 1
         });
         at as u32

@@ -1,24 +1,87 @@
 //! Connection pools: which connections a caller keeps, who waits for one, and which of its calls are open.
 //!
-//! Separate from the calls because it is the caller's bookkeeping alone. What belongs to one caller hangs on chains through the
-//! tables of connections and calls, so that one of ten thousand clients costs two small entries and no allocation a call.
+//! Separate from the calls because it is the caller's bookkeeping alone. Open calls hang on a chain through the
+//! table of calls, so that one of ten thousand clients costs little and allocates nothing for a call.
+
+use std::collections::VecDeque;
 
 use crate::plan::world::HostId;
-use crate::protocol::{CallId, NodeId, Protocol, SimTime};
+use crate::protocol::{Address, CallId, NodeId, PoolId, Protocol, SimTime};
 
 use super::Simulation;
 use super::calls::{Stage, Target};
-use super::slab::Slab;
+
+/// An address that a process has called from one pool, or sent to: its connections, and how many messages there were. One for
+/// the life of the run, so that a restart does not repeat draws.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub to: Address,
+    pub pool: PoolId,
+    pub counter: u32,
+    /// Connections that exist or are being made.
+    pub open: u32,
+    /// The connection used last of those that are idle.
+    last: Option<Connection>,
+    /// What hardly any client ever has.
+    more: Option<Box<More>>,
+}
 
 /// A connection that waits for its next call.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
+#[derive(Clone, Copy, Debug)]
+struct Connection {
     server: NodeId,
     /// The life of the server that accepted it.
     life: u32,
     idle_since: SimTime,
-    /// The connection that became idle before it.
-    next: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// The other idle connections, the longest idle first.
+    idle: Vec<Connection>,
+    /// Calls that wait for a connection.
+    waiting: VecDeque<u32>,
+}
+
+impl Peer {
+    pub fn new(to: Address, pool: PoolId) -> Peer {
+        Peer { to, pool, counter: 0, open: 0, last: None, more: None }
+    }
+
+    /// Lets a call wait for a connection.
+    pub fn wait(&mut self, call: u32) {
+        self.more.get_or_insert_default().waiting.push_back(call);
+    }
+
+    fn next_waiting(&mut self) -> Option<u32> {
+        self.more.as_mut()?.waiting.pop_front()
+    }
+
+    fn add_idle(&mut self, connection: Connection) {
+        if let Some(older) = self.last.replace(connection) {
+            self.more.get_or_insert_default().idle.push(older);
+        }
+    }
+
+    fn take_idle(&mut self) -> Option<Connection> {
+        let last = self.last.take()?;
+        self.last = self.more.as_mut().and_then(|more| more.idle.pop());
+        Some(last)
+    }
+
+    fn drop_idle(&mut self, gone: impl Fn(&Connection) -> bool) {
+        let open = &mut self.open;
+        let mut stays = |idle: &Connection| {
+            let gone = gone(idle);
+            *open -= u32::from(gone);
+            !gone
+        };
+        self.last = self.last.take_if(|idle| stays(idle));
+        if let Some(more) = &mut self.more {
+            more.idle.retain(stays);
+            self.last = self.last.or_else(|| more.idle.pop());
+        }
+    }
 }
 
 impl<P: Protocol> Simulation<P> {
@@ -62,15 +125,14 @@ impl<P: Protocol> Simulation<P> {
     pub(super) fn take_idle(&mut self, caller: NodeId, peer: u32) -> Option<(Target, u32)> {
         let node = &mut self.nodes[caller.index()];
         let entry = &mut node.peers[peer as usize];
-        let first = entry.idle?;
         let limit = node.pools[entry.pool.index()].idle;
-        if self.now.since(self.connections[first].idle_since) >= limit {
+        let now = self.now;
+        if now.since(entry.last?.idle_since) >= limit {
             // The others have been idle for longer.
-            entry.open -= drop_idle(&mut self.connections, &mut entry.idle);
+            entry.drop_idle(|_| true);
             return None;
         }
-        let Connection { server, life, next, .. } = self.connections.remove(first);
-        entry.idle = next;
+        let Connection { server, life, .. } = entry.take_idle()?;
         Some((Target::Process(server, self.nodes[server.index()].host), life))
     }
 
@@ -86,8 +148,7 @@ impl<P: Protocol> Simulation<P> {
             self.send_request(next);
             return;
         }
-        let idle = Connection { server, life, idle_since: self.now, next: entry.idle };
-        entry.idle = Some(self.connections.insert(idle));
+        entry.add_idle(Connection { server, life, idle_since: self.now });
     }
 
     /// The connection of a call is no longer of use; who waits for one may make another.
@@ -95,8 +156,8 @@ impl<P: Protocol> Simulation<P> {
         let call = &self.calls[index];
         let entry = &mut self.nodes[call.caller.index()].peers[call.peer as usize];
         if call.stage == Stage::Waiting {
-            if let Some(waiting) = &mut entry.waiting {
-                waiting.retain(|waiting| *waiting != index);
+            if let Some(more) = &mut entry.more {
+                more.waiting.retain(|waiting| *waiting != index);
             }
         } else if let Some(next) = entry.next_waiting() {
             self.connect(next);
@@ -107,41 +168,17 @@ impl<P: Protocol> Simulation<P> {
 
     /// A caller is gone, and with it all of its connections.
     pub(super) fn close_pools(&mut self, caller: NodeId) {
-        let Simulation { nodes, connections, .. } = self;
-        for peer in &mut nodes[caller.index()].peers {
-            peer.open = 0;
-            peer.waiting = None;
-            drop_idle(connections, &mut peer.idle);
+        for peer in &mut self.nodes[caller.index()].peers {
+            (peer.open, peer.last, peer.more) = (0, None, None);
         }
     }
 
     /// Idle connections between such hosts are gone, and their callers notice.
     pub(super) fn reset_idle(&mut self, hosts: &[HostId], between: impl Fn(HostId, HostId) -> bool) {
-        let Simulation { nodes, connections, .. } = self;
-        for node in nodes {
+        for node in &mut self.nodes {
             for peer in &mut node.peers {
-                let mut rest = peer.idle.take();
-                while let Some(first) = rest {
-                    let connection = &mut connections[first];
-                    rest = connection.next;
-                    if between(node.host, hosts[connection.server.index()]) {
-                        connections.remove(first);
-                        peer.open -= 1;
-                    } else {
-                        connection.next = peer.idle.replace(first);
-                    }
-                }
+                peer.drop_idle(|idle| between(node.host, hosts[idle.server.index()]));
             }
         }
     }
-}
-
-/// Closes a chain of idle connections and says how many they were.
-fn drop_idle(connections: &mut Slab<Connection>, idle: &mut Option<u32>) -> u32 {
-    let mut count = 0;
-    while let Some(first) = *idle {
-        *idle = connections.remove(first).next;
-        count += 1;
-    }
-    count
 }
