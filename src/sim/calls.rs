@@ -31,26 +31,29 @@ const BARE: u32 = 200;
 /// A call on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange<P: Protocol> {
-    stage: Stage,
+    pub stage: Stage,
     /// The queue entry that moves it on; any other is stale.
     due: u64,
     /// The timeout that counts; any other is stale.
     timeout: u64,
-    caller: NodeId,
+    pub caller: NodeId,
+    /// The caller's other open calls.
+    pub newer: Option<u32>,
+    pub older: Option<u32>,
     /// Whether the caller still waits for the outcome.
     caller_waits: bool,
-    id: CallId,
+    pub id: CallId,
     tag: P::Tag,
     to: Address,
     pool: PoolId,
     /// The peer entry of the caller.
-    peer: u32,
+    pub peer: u32,
     counter: u32,
     connect_timeout_ns: u64,
     read_timeout_ns: u64,
     /// Whom the connection leads to, and the life of that process that accepted it.
-    target: Target,
-    life: u32,
+    pub target: Target,
+    pub life: u32,
     /// When the present message was sent first and last, and how often it was sent again.
     first_sent: SimTime,
     sent: SimTime,
@@ -62,7 +65,7 @@ pub(super) struct Exchange<P: Protocol> {
 
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// All connections of the pool are busy.
     Waiting,
     /// The connection attempt travels to the host.
@@ -101,17 +104,6 @@ enum Body<P: Protocol> {
     Answer(Result<P::Response, CallError>),
     /// The machine has it, or nobody wants it.
     Gone,
-}
-
-/// A connection that waits for its next call.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
-    server: NodeId,
-    /// The life of the server that accepted it.
-    life: u32,
-    idle_since: SimTime,
-    /// The connection that became idle before it.
-    next: Option<u32>,
 }
 
 impl<P: Protocol> Exchange<P> {
@@ -153,6 +145,8 @@ impl<P: Protocol> Simulation<P> {
             due: 0,
             timeout: 0,
             caller,
+            newer: None,
+            older: None,
             caller_waits: true,
             id,
             tag,
@@ -170,7 +164,7 @@ impl<P: Protocol> Simulation<P> {
             first_byte: SimTime::MAX,
             body: Body::Request(request),
         });
-        node.calls.push((id, index));
+        self.link_call(index);
         if let Some((target, life)) = self.take_idle(caller, peer) {
             let call = &mut self.calls[index];
             (call.target, call.life) = (target, life);
@@ -184,22 +178,22 @@ impl<P: Protocol> Simulation<P> {
             entry.open += 1;
             self.connect(index);
         } else {
-            entry.waiting.push_back(index);
+            entry.wait(index);
         }
     }
 
     /// A machine gives up on a call: no outcome follows.
     pub(super) fn abandon(&mut self, caller: NodeId, id: CallId) {
-        let node = &mut self.nodes[caller.index()];
-        match node.calls.binary_search_by_key(&id, |(id, _)| *id) {
-            Ok(at) => {
-                let (_, index) = node.calls.remove(at);
+        match self.find_call(caller, id) {
+            Some(index) => {
+                self.unlink_call(index);
                 self.drop_connection(index);
                 self.let_go(index);
             }
             // It has ended; the outcome may still wait in the inbox of a process that stood still.
-            Err(_) => {
-                node.inbox.retain(|input| !matches!(input, Input::Outcome { call, .. } if *call == id));
+            None => {
+                let inbox = &mut self.nodes[caller.index()].inbox;
+                inbox.retain(|input| !matches!(input, Input::Outcome { call, .. } if *call == id));
             }
         }
     }
@@ -283,16 +277,11 @@ impl<P: Protocol> Simulation<P> {
         let gone = &mut self.nodes[node.index()];
         gone.service.busy = 0;
         gone.service.waiting.clear();
-        let own: Vec<_> = gone.calls.drain(..).collect();
-        for (_, index) in own {
+        while let Some(index) = self.nodes[node.index()].first_call {
+            self.unlink_call(index);
             self.let_go(index);
         }
-        let Simulation { nodes, connections, .. } = self;
-        for peer in &mut nodes[node.index()].peers {
-            peer.open = 0;
-            peer.waiting.clear();
-            drop_idle(connections, &mut peer.idle);
-        }
+        self.close_pools(node);
         for index in self.calls.indices() {
             let call = &self.calls[index];
             let unsent = call.stage == Stage::Request && call.sent > self.now;
@@ -317,23 +306,8 @@ impl<P: Protocol> Simulation<P> {
         let between = |a: HostId, b: HostId| {
             (from.contains(a) && to.contains(b)) || (from.contains(b) && to.contains(a))
         };
-        let Simulation { nodes, connections, .. } = self;
-        let hosts: Vec<HostId> = nodes.iter().map(|node| node.host).collect();
-        for node in nodes {
-            for peer in &mut node.peers {
-                let mut rest = peer.idle.take();
-                while let Some(first) = rest {
-                    let connection = &mut connections[first];
-                    rest = connection.next;
-                    if between(node.host, hosts[connection.server.index()]) {
-                        connections.remove(first);
-                        peer.open -= 1;
-                    } else {
-                        connection.next = peer.idle.replace(first);
-                    }
-                }
-            }
-        }
+        let hosts: Vec<HostId> = self.nodes.iter().map(|node| node.host).collect();
+        self.reset_idle(&hosts, between);
         for index in self.calls.indices() {
             let Some(call) = self.calls.get(index).filter(|call| call.caller_waits) else { continue };
             let established = match call.stage {
@@ -356,7 +330,7 @@ impl<P: Protocol> Simulation<P> {
         }
     }
 
-    fn connect(&mut self, index: u32) {
+    pub(super) fn connect(&mut self, index: u32) {
         let to = self.calls[index].to;
         let target = self.resolve(to);
         let call = &mut self.calls[index];
@@ -428,7 +402,7 @@ impl<P: Protocol> Simulation<P> {
         self.travel_forth(index, Purpose::Connect, 0);
     }
 
-    fn send_request(&mut self, index: u32) {
+    pub(super) fn send_request(&mut self, index: u32) {
         let read_timeout_ns = self.calls[index].read_timeout_ns;
         self.arm_timeout(index, read_timeout_ns);
         let call = &mut self.calls[index];
@@ -587,9 +561,7 @@ impl<P: Protocol> Simulation<P> {
     fn finish(&mut self, index: u32, result: Result<P::Response, CallError>) {
         let call = &self.calls[index];
         let (caller, id, tag) = (call.caller, call.id, call.tag);
-        let calls = &mut self.nodes[caller.index()].calls;
-        let at = calls.binary_search_by_key(&id, |(id, _)| *id).expect("the caller waits for this call");
-        calls.remove(at);
+        self.unlink_call(index);
         match result {
             Ok(_) | Err(CallError::Status { .. }) => self.keep_connection(index),
             Err(_) => self.drop_connection(index),
@@ -612,51 +584,6 @@ impl<P: Protocol> Simulation<P> {
             | Stage::Unreachable
             | Stage::Answer
             | Stage::Silent => drop(self.calls.remove(index)),
-        }
-    }
-
-    /// A kept connection for this peer entry that has not been idle for too long, the one used last first.
-    fn take_idle(&mut self, caller: NodeId, peer: u32) -> Option<(Target, u32)> {
-        let node = &mut self.nodes[caller.index()];
-        let entry = &mut node.peers[peer as usize];
-        let first = entry.idle?;
-        let limit = node.pools[entry.pool.index()].idle;
-        if self.now.since(self.connections[first].idle_since) >= limit {
-            // The others have been idle for longer.
-            entry.open -= drop_idle(&mut self.connections, &mut entry.idle);
-            return None;
-        }
-        let Connection { server, life, next, .. } = self.connections.remove(first);
-        entry.idle = next;
-        Some((Target::Process(server, self.nodes[server.index()].host), life))
-    }
-
-    /// The connection of a call that has ended well goes to who waits for one, or becomes idle.
-    fn keep_connection(&mut self, index: u32) {
-        let call = &self.calls[index];
-        let (target, life) = (call.target, call.life);
-        let Target::Process(server, _) = target else { unreachable!("a process has answered") };
-        let entry = &mut self.nodes[call.caller.index()].peers[call.peer as usize];
-        if let Some(next) = entry.waiting.pop_front() {
-            let call = &mut self.calls[next];
-            (call.target, call.life) = (target, life);
-            self.send_request(next);
-            return;
-        }
-        let idle = Connection { server, life, idle_since: self.now, next: entry.idle };
-        entry.idle = Some(self.connections.insert(idle));
-    }
-
-    /// The connection of a call is no longer of use; who waits for one may make another.
-    fn drop_connection(&mut self, index: u32) {
-        let call = &self.calls[index];
-        let entry = &mut self.nodes[call.caller.index()].peers[call.peer as usize];
-        if call.stage == Stage::Waiting {
-            entry.waiting.retain(|waiting| *waiting != index);
-        } else if let Some(next) = entry.waiting.pop_front() {
-            self.connect(next);
-        } else {
-            entry.open -= 1;
         }
     }
 
@@ -723,14 +650,4 @@ impl<P: Protocol> Simulation<P> {
 
 fn counts<P: Protocol>(calls: &Slab<Exchange<P>>, timeout: &Timeout) -> bool {
     calls.get(timeout.call).is_some_and(|call| call.timeout == timeout.sequence)
-}
-
-/// Closes a chain of idle connections and says how many they were.
-fn drop_idle(connections: &mut Slab<Connection>, idle: &mut Option<u32>) -> u32 {
-    let mut count = 0;
-    while let Some(first) = *idle {
-        *idle = connections.remove(first).next;
-        count += 1;
-    }
-    count
 }

@@ -103,14 +103,14 @@ impl<P: Protocol> Simulation<P> {
 
     fn begin_flush(&mut self, id: NodeId, file: FileId) {
         let node = &mut self.nodes[id.index()];
-        let host = &self.hosts[node.host.index()];
+        let disk = &self.disks[node.host.index()];
         let state = node.files.get_or_insert_default().file(file);
         let Some(flush) = state.flushes.front() else { return };
         let covered = state.unflushed.iter().take(state.covered(flush));
         let bytes: u64 = covered.map(|write| u64::from(record_bytes(write))).sum();
-        let latency_ns = u64::try_from(host.disk.latency.as_nanos()).unwrap_or(u64::MAX);
-        let transfer_ns = u128::from(bytes) * 1_000_000_000 / u128::from(host.disk.bytes_per_second.max(1));
-        let cost_ns = (u128::from(latency_ns) + transfer_ns) * u128::from(host.disk_slowness_milli) / 1_000;
+        let latency_ns = u64::try_from(disk.speed.latency.as_nanos()).unwrap_or(u64::MAX);
+        let transfer_ns = u128::from(bytes) * 1_000_000_000 / u128::from(disk.speed.bytes_per_second.max(1));
+        let cost_ns = (u128::from(latency_ns) + transfer_ns) * u128::from(disk.slowness_milli) / 1_000;
         let done = SimTime(self.now.0.saturating_add(u64::try_from(cost_ns).unwrap_or(u64::MAX)));
         state.due = self.queue.push(done, Due::Flush(id));
     }
@@ -118,7 +118,7 @@ impl<P: Protocol> Simulation<P> {
     /// A flush has ended.
     pub(super) fn on_flush(&mut self, id: NodeId, sequence: u64) {
         let node = &mut self.nodes[id.index()];
-        let full = self.hosts[node.host.index()].disk_full > 0;
+        let full = self.disks[node.host.index()].full > 0;
         let Some(files) = &mut node.files else { return };
         let Some(state) = files.files.iter_mut().find(|file| file.due == sequence) else { return };
         state.due = 0;

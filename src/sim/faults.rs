@@ -39,7 +39,7 @@ impl<P: Protocol> Simulation<P> {
             }
             Fault::SlowDisk { hosts, .. } => hosts.iter().for_each(|host| self.set_disk_slowness(*host)),
             Fault::FullDisk { hosts } => {
-                hosts.iter().for_each(|host| self.hosts[host.index()].disk_full += 1);
+                hosts.iter().for_each(|host| self.disks[host.index()].full += 1);
             }
             Fault::Reset { from, to } => {
                 let count = self.hosts.len();
@@ -84,7 +84,7 @@ impl<P: Protocol> Simulation<P> {
             }
             Fault::SlowDisk { hosts, .. } => hosts.iter().for_each(|host| self.set_disk_slowness(*host)),
             Fault::FullDisk { hosts } => {
-                hosts.iter().for_each(|host| self.hosts[host.index()].disk_full -= 1);
+                hosts.iter().for_each(|host| self.disks[host.index()].full -= 1);
             }
             Fault::Crash { .. }
             | Fault::PowerOff { .. }
@@ -149,7 +149,7 @@ impl<P: Protocol> Simulation<P> {
             Fault::SlowDisk { hosts, factor_milli } if hosts.contains(&host) => Some(*factor_milli),
             _ => None,
         });
-        self.hosts[host.index()].disk_slowness_milli = factors;
+        self.disks[host.index()].slowness_milli = factors;
     }
 
     /// The product of the factors of all active steps that have one.

@@ -4,7 +4,7 @@
 //! machine, whose effects become new events. A run is a function of (world, settings, seed).
 //!
 //! Reading order: [`queue`], `lanes` and `slab` (what waits, and where it lies); `clock`, `latency`, `network`, `messages` (when
-//! things arrive); `node` and `process` (who takes inputs); `calls`, `links`, `datagrams`, `disk` (what effects become);
+//! things arrive); `node` and `process` (who takes inputs); `calls`, `pools`, `links`, `datagrams`, `disk` (what effects become);
 //! `workload` and `faults` (what happens from outside).
 //!
 //! # What is in flight is touched, too
@@ -23,6 +23,7 @@ mod messages;
 mod node;
 mod process;
 mod calls;
+mod pools;
 mod links;
 mod datagrams;
 mod disk;
@@ -36,13 +37,13 @@ use crate::plan::World;
 use crate::plan::world::{Behind, Step, Traffic};
 use crate::protocol::{Effect, Key, NodeId, Protocol, SimTime};
 
-use calls::{Connection, Exchange};
+use calls::Exchange;
 use datagrams::Packet;
 use lanes::Lanes;
 use links::Session;
 use messages::Messages;
 use network::Network;
-use node::{HostState, Node};
+use node::{DiskState, HostState, Node};
 use queue::Queue;
 use slab::Slab;
 use workload::{Probe, TrafficState};
@@ -72,12 +73,12 @@ pub struct Simulation<P: Protocol> {
     delivered: u64,
     flood: Flood,
     hosts: Vec<HostState>,
+    disks: Vec<DiskState>,
     nodes: Vec<Node<P>>,
     addresses: Vec<AddressState>,
     network: Network,
     messages: Messages,
     calls: Slab<Exchange<P>>,
-    connections: Slab<Connection>,
     sessions: Slab<Session<P>>,
     packets: Slab<Packet<P>>,
     probes: Slab<Probe>,
@@ -139,7 +140,16 @@ impl<P: Protocol> Simulation<P> {
                 instances[instance.index()] = Some(id);
             }
         }
+        // Processes mostly come in rows that have the same pools, and then share them.
+        let mut pools: Arc<[_]> = Arc::new([]);
         let processes = world.processes.iter().zip(&configs);
+        let nodes = processes.map(|(process, config)| {
+            if *pools != *process.pools {
+                pools = process.pools.clone().into();
+            }
+            Node::new(process, pools.clone(), config.clone(), root)
+        });
+        let nodes = nodes.collect();
         let mut simulation = Simulation {
             now: SimTime::ZERO,
             finish: world.duration,
@@ -149,7 +159,8 @@ impl<P: Protocol> Simulation<P> {
             delivered: 0,
             flood: Flood::new(world.flood_limit),
             hosts: world.hosts.iter().map(|host| HostState::new(host, world.epoch_ms)).collect(),
-            nodes: processes.map(|(process, config)| Node::new(process, config.clone(), root)).collect(),
+            disks: world.hosts.iter().map(DiskState::new).collect(),
+            nodes,
             addresses: world
                 .addresses
                 .iter()
@@ -158,7 +169,6 @@ impl<P: Protocol> Simulation<P> {
             network: Network::new(world),
             messages: Messages::default(),
             calls: Slab::new(),
-            connections: Slab::new(),
             sessions: Slab::new(),
             packets: Slab::new(),
             probes: Slab::new(),

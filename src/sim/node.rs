@@ -4,65 +4,76 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::plan::world::{DiskSpeed, Host, HostId, PoolPolicy, Process, Role, ServiceModel};
-use crate::protocol::{
-    Address, CallId, Input, Instant, Key, LinkId, PoolId, Protocol, SimTime, Stream, Ticket,
-};
+use crate::protocol::{Address, Input, Instant, Key, LinkId, PoolId, Protocol, SimTime, Stream, Ticket};
 
 use super::clock::Clock;
 use super::disk::Files;
+use super::pools::Peer;
 
-/// A machine with clocks, power and an interface.
+/// A machine with clocks, power and an interface. One cache line: it is read for every input.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct HostState {
     pub clock: Clock,
     /// Without power a host neither sends nor answers.
     pub on: bool,
-    pub disk: DiskSpeed,
+}
+
+/// The disk of a host.
+#[derive(Clone, Debug)]
+pub(super) struct DiskState {
+    pub speed: DiskSpeed,
     /// Thousandths of the normal time that a flush takes.
-    pub disk_slowness_milli: u32,
-    /// How many faults have filled its disk.
-    pub disk_full: u32,
+    pub slowness_milli: u32,
+    /// How many faults have filled it.
+    pub full: u32,
 }
 
 impl HostState {
     pub fn new(host: &Host, epoch_ms: i64) -> HostState {
-        let Host { clock, disk, .. } = host;
-        let clock = Clock::new(epoch_ms, *clock);
-        HostState { clock, on: true, disk: *disk, disk_slowness_milli: 1_000, disk_full: 0 }
+        HostState { clock: Clock::new(epoch_ms, host.clock), on: true }
     }
 }
 
-/// One process, running or not.
+impl DiskState {
+    pub fn new(host: &Host) -> DiskState {
+        DiskState { speed: host.disk, slowness_milli: 1_000, full: 0 }
+    }
+}
+
+/// One process, running or not. What every input touches comes first: of ten thousand clients none is in the cache when its
+/// turn comes, and each line that need not be fetched counts.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Node<P: Protocol> {
-    /// The machine, while the process runs.
-    pub machine: Option<P>,
-    /// How often the process has started. Connections and requests belong to one life.
-    pub life: u32,
-    /// How many faults hold it still.
-    pub pauses: u32,
-    pub host: HostId,
     /// What the machine last asked for, and the moment at which it is due: never, if it asked for nothing.
     pub deadline: Option<Instant>,
     pub due: SimTime,
     /// The queue entry that stands for the deadline. It is not moved when the deadline moves later.
     pub armed: SimTime,
     pub armed_sequence: u64,
-    pub random: Stream,
-    /// Open calls, rising.
-    pub calls: Vec<(CallId, u32)>,
-    /// Whom it has talked to.
-    pub peers: Vec<Peer>,
-    pub config: Arc<P::Config>,
+    pub host: HostId,
+    /// How many faults hold it still.
+    pub pauses: u32,
+    /// The machine, while the process runs.
+    pub machine: Option<P>,
+    /// The newest of its open calls, where their chain begins.
+    pub first_call: Option<u32>,
+    /// Where its requests seem to come from.
+    pub address: Address,
+    /// How often the process has started. Connections and requests belong to one life.
+    pub life: u32,
     /// The root of draws about what it sends.
     pub key: Key,
+    /// Whom it has talked to.
+    pub peers: Vec<Peer>,
+    pub pools: Arc<[PoolPolicy]>,
+    pub random: Stream,
     /// A number derived from its name: the receiver in such draws. Ids are not used there, because they shift when an entity is
     /// removed.
     pub stable: u32,
-    /// Where its requests seem to come from.
-    pub address: Address,
     pub service: Service,
-    pub pools: Box<[PoolPolicy]>,
+    pub config: Arc<P::Config>,
     /// Ends of sessions, rising: the session and which end.
     pub links: Vec<(LinkId, u32, End)>,
     /// Operations that it has not answered.
@@ -97,21 +108,6 @@ pub(super) enum Asker {
     Traffic(u32),
 }
 
-/// An address that a process has called from one pool, or sent to: its connections, and how many messages there were. One for
-/// the life of the run, so that a restart does not repeat draws.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub to: Address,
-    pub pool: PoolId,
-    pub counter: u32,
-    /// Connections that exist or are being made.
-    pub open: u32,
-    /// The connection used last of those that are idle.
-    pub idle: Option<u32>,
-    /// Calls that wait for a connection.
-    pub waiting: VecDeque<u32>,
-}
-
 /// The pool of those who keep no connections: links and datagrams.
 pub(super) const NO_POOL: PoolId = PoolId(u8::MAX);
 
@@ -126,7 +122,7 @@ pub(super) struct Service {
 }
 
 impl<P: Protocol> Node<P> {
-    pub fn new(process: &Process, config: Arc<P::Config>, root: Key) -> Node<P> {
+    pub fn new(process: &Process, pools: Arc<[PoolPolicy]>, config: Arc<P::Config>, root: Key) -> Node<P> {
         let key = root.child("process").child(&process.name);
         Node {
             machine: None,
@@ -141,7 +137,7 @@ impl<P: Protocol> Node<P> {
                 Role::Server => key.long(),
                 Role::Client => key.small(),
             },
-            calls: Vec::new(),
+            first_call: None,
             peers: Vec::new(),
             config,
             key: key.child("messages"),
@@ -153,7 +149,7 @@ impl<P: Protocol> Node<P> {
                 slowness_milli: 1_000,
                 waiting: VecDeque::new(),
             },
-            pools: process.pools.clone().into_boxed_slice(),
+            pools,
             links: Vec::new(),
             tickets: Vec::new(),
             files: None,
@@ -169,10 +165,9 @@ impl<P: Protocol> Node<P> {
     pub fn peer(&mut self, to: Address, pool: PoolId) -> u32 {
         let at = self.peers.iter().position(|peer| (peer.to, peer.pool) == (to, pool));
         let at = at.unwrap_or_else(|| {
-            if self.peers.is_empty() {
-                self.peers.reserve_exact(1);
-            }
-            self.peers.push(Peer { to, pool, counter: 0, open: 0, idle: None, waiting: VecDeque::new() });
+            // Most have one or two, for ever.
+            self.peers.reserve_exact(1);
+            self.peers.push(Peer::new(to, pool));
             self.peers.len() - 1
         });
         at as u32

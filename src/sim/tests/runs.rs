@@ -156,8 +156,8 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let (mut world, scripts) = busy(&["server", "x", "y", "z"]);
-        // Longer than TCP goes on sending to a host that is silent.
-        world.duration = SimTime::from_secs(20 * 60);
+        // Long enough for the last retransmission into a silent host to be given up.
+        world.duration = SimTime::from_secs(1_300);
         world.steps = faults.into_iter().map(|(at, lasts, fault)| step(at, at + lasts, fault)).collect();
         let base = Duration::from_millis(20);
         world.processes[0].service =
@@ -168,7 +168,7 @@ proptest! {
             let outcomes = log.iter().filter(|line| line.contains("ping")).count();
             prop_assert_eq!(outcomes, 9, "{:#?}", log);
         }
-        prop_assert!(simulation.calls.indices().len() <= 4, "no exchange is forgotten");
+        prop_assert!(simulation.calls.indices().is_empty(), "no exchange is forgotten");
     }
 }
 
