@@ -55,6 +55,13 @@ pub struct Rules {
     pub renewals_per_client: f64,
 }
 
+impl Rules {
+    /// Renewals that must be exceeded: in the original's order of operations, truncated.
+    fn threshold(self, expected: i64) -> i64 {
+        (expected as f64 * self.renewals_per_client * self.percent) as i64
+    }
+}
+
 /// All checks of one run, in one pass.
 pub struct Judge<'w> {
     cluster: Cluster<'w>,

@@ -15,6 +15,8 @@ use crate::protocol::{Event, Gauge, NodeId, SimTime};
 struct Server {
     rules: Option<Rules>,
     renewals: i64,
+    /// Clients that the server expects to renew, once it has said so.
+    expected: Option<i64>,
     threshold: i64,
     protecting: bool,
     /// Renewals seen here in the window that has begun.
@@ -99,7 +101,21 @@ impl Preservation {
                         ));
                     }
                 }
-                Gauge::RenewalThreshold => server.threshold = *value,
+                Gauge::ExpectedClients => {
+                    server.expected = Some(*value);
+                    if *value < 0 {
+                        return Some(format!("{value} clients are expected"));
+                    }
+                }
+                Gauge::RenewalThreshold => {
+                    // A server says 0 at first: it computes the threshold when the expected clients first change.
+                    let computed =
+                        server.expected.filter(|_| *value != 0).map(|expected| rules.threshold(expected));
+                    server.threshold = *value;
+                    if computed.is_some_and(|computed| computed != *value) {
+                        return Some(format!("a threshold of {value} where the rule gives {computed:?}"));
+                    }
+                }
                 Gauge::SelfPreservation => {
                     server.protecting = *value == 1;
                     self.protected |= server.protecting;

@@ -200,7 +200,8 @@ fn self_preservation() {
         records.push(event(60, A, Event::EvictionPass { leases, expired, evicted }));
         records
     };
-    let both = |window: Vec<Record>, pass: Vec<Record>| window.into_iter().chain(pass).collect();
+    let both =
+        |window: Vec<Record>, pass: Vec<Record>| -> Vec<Record> { window.into_iter().chain(pass).collect() };
     check(both(window(4, 4, 3, 0), pass(20, 5, 3)), expected(), Verdict::Holds);
     check(both(window(3, 3, 3, 1), pass(20, 5, 0)), expected(), Verdict::Holds);
     // Evicts although the renewals equal the threshold.
@@ -210,6 +211,11 @@ fn self_preservation() {
     check(both(window(4, 4, 3, 1), pass(20, 5, 0)), expected(), Verdict::Violated);
     // Counts wrongly.
     check(both(window(4, 5, 3, 0), pass(20, 5, 0)), expected(), Verdict::Violated);
+    // Computes the threshold wrongly: 2 x 2 x 0.85 = 3.4.
+    let expecting = |clients| both(vec![gauge(4, A, Gauge::ExpectedClients, clients)], window(4, 4, 3, 0));
+    check(both(expecting(2), pass(20, 5, 3)), expected(), Verdict::Holds);
+    check(both(expecting(3), pass(20, 5, 3)), expected(), Verdict::Violated);
+    check(both(expecting(-1), pass(20, 5, 3)), expected(), Verdict::Violated);
     // Evicts more than its share: 20 - trunc(20 x 0.85) = 3.
     check(both(window(4, 4, 3, 0), pass(20, 5, 4)), expected(), Verdict::Violated);
     // Evicts what has not expired.

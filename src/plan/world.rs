@@ -270,17 +270,21 @@ impl Quality {
     }
 }
 
-/// Round figures of public clouds: 20-60 µs on one host, 200-500 µs in a zone, 0.5-1.5 ms between zones, 25-40 ms between regions.
+/// Assumed, not measured: round figures for a public cloud.
 impl Default for Paths {
     fn default() -> Paths {
         let between = |low, high| {
             Quality::clean(Latency::Uniform(Duration::from_micros(low), Duration::from_micros(high)))
         };
         Paths {
-            same_host: between(20, 60),
+            same_host: Quality::clean(Latency::Fixed(Duration::from_micros(50))),
             same_zone: between(200, 500),
             same_region: between(500, 1500),
-            cross_region: between(25_000, 40_000),
+            cross_region: Quality::clean(Latency::Lognormal {
+                median: Duration::from_millis(30),
+                p99: Duration::from_millis(60),
+                floor: Duration::ZERO,
+            }),
             zones: Vec::new(),
             regions: Vec::new(),
             hosts: Vec::new(),

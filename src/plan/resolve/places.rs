@@ -12,15 +12,6 @@ use crate::scenario::topology::{Latency as WrittenLatency, PathClass, Quality as
 use crate::scenario::units::Ratio;
 use std::time::Duration;
 
-/// Between processes of one host: the loopback interface.
-const SAME_HOST: Duration = Duration::from_micros(50);
-/// Between hosts of one zone.
-const SAME_ZONE: (Duration, Duration) = (Duration::from_micros(200), Duration::from_micros(500));
-/// Between zones of one region.
-const SAME_REGION: (Duration, Duration) = (Duration::from_micros(500), Duration::from_micros(1500));
-/// Between regions for which nothing is said: median and p99.
-const CROSS_REGION: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(60));
-
 /// The most pairs of hosts that may have a path of their own.
 const MOST_PAIRS: usize = 100_000;
 
@@ -104,18 +95,7 @@ impl Resolver<'_> {
     /// The quality of every class of path: the general classes first, then regions, zones, hosts, so that what a more special
     /// rule leaves open is taken from the more general one.
     pub(super) fn resolve_paths(&mut self) -> Paths {
-        let plain =
-            |latency| Quality { latency, loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None };
-        let (median, p99) = CROSS_REGION;
-        let mut paths = Paths {
-            same_host: plain(Latency::Fixed(SAME_HOST)),
-            same_zone: plain(Latency::Uniform(SAME_ZONE.0, SAME_ZONE.1)),
-            same_region: plain(Latency::Uniform(SAME_REGION.0, SAME_REGION.1)),
-            cross_region: plain(Latency::Lognormal { median, p99, floor: Duration::ZERO }),
-            zones: Vec::new(),
-            regions: Vec::new(),
-            hosts: Vec::new(),
-        };
+        let mut paths = Paths::default();
         let scenario = self.scenario;
         let mut between = Vec::new();
         for rule in &scenario.topology.paths {
