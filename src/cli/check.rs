@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, files};
+use super::{Exit, files, say};
 
 /// Validate scenarios without running them.
 #[derive(Debug, clap::Args)]
@@ -34,9 +34,9 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
     let mut exit = Exit::Held;
     for path in paths {
         match files::plan(&path, &arguments.settings) {
-            Ok(plan) if arguments.plan => println!("{plan}"),
+            Ok(plan) if arguments.plan => say(&plan.to_string()),
             Ok(plan) => {
-                println!("{}: ok ({})", path.display(), plan.title);
+                say(&format!("{}: ok ({})", path.display(), plan.title));
                 plan.notes.iter().for_each(|note| eprintln!("{note}"));
             }
             Err(diagnostics) => {

@@ -8,6 +8,7 @@ mod files;
 mod results;
 mod run;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -76,6 +77,11 @@ impl Exit {
     pub fn max(self, other: Exit) -> Exit {
         if other.precedence() > self.precedence() { other } else { self }
     }
+}
+
+/// Prints a result. Whoever reads may stop reading (`| head`): that is no failure.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Reads the command line and carries it out.

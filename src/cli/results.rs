@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::run::{Arguments, Done, Failure, Format, Story};
-use super::{Exit, files};
+use super::{Exit, files, say};
 use crate::check::Verdict;
 use crate::report::summary::Summary;
 use crate::report::text::Timeline;
@@ -62,7 +62,7 @@ pub fn report(story: &Story, done: Vec<Result<Done, Failure>>, arguments: &Argum
 fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
     write_run(done)?;
     match arguments.format {
-        Format::Json => println!("{}", summary(done, Some(&done.folder)).line()),
+        Format::Json => say(&summary(done, Some(&done.folder)).line()),
         Format::Text => {
             let digest = done.outcome.digest.to_string();
             let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
@@ -78,7 +78,7 @@ fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteErr
                 columns: 100,
                 colour: std::io::stdout().is_terminal(),
             };
-            println!("{}", timeline.render());
+            say(&timeline.render());
         }
     }
     Ok(())
@@ -102,22 +102,22 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
         }
         let line = summary(done, reported.then_some(&*done.folder)).line();
         if arguments.format == Format::Json {
-            println!("{line}");
+            say(&line);
         }
         let _ = writeln!(lines, "{line}");
     }
     write_whole(&folder.join("runs.jsonl"), lines.as_bytes())?;
     if arguments.format == Format::Text {
-        println!("{}", sheet.title);
-        println!("{} of {} runs held", made.len() - failed().count(), made.len());
+        say(&sheet.title);
+        say(&format!("{} of {} runs held", made.len() - failed().count(), made.len()));
         for done in failed().take(REPORTED_FAILURES) {
-            println!("  seed {}: {}", done.outcome.seed, done.outcome.verdict.name());
-            println!("    replay  {}", replay(story, done.outcome.seed, arguments));
+            say(&format!("  seed {}: {}", done.outcome.seed, done.outcome.verdict.name()));
+            say(&format!("    replay  {}", replay(story, done.outcome.seed, arguments)));
         }
         if failed().count() > REPORTED_FAILURES {
-            println!("  … and {} more, in runs.jsonl", failed().count() - REPORTED_FAILURES);
+            say(&format!("  … and {} more, in runs.jsonl", failed().count() - REPORTED_FAILURES));
         }
-        println!("report  {}\n", folder.display());
+        say(&format!("report  {}\n", folder.display()));
     }
     Ok(())
 }
