@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cache::{CachePolicy, ResponseCache};
 use super::eviction::Evictor;
+use super::groups::Groups;
 use super::holders::Holder;
 use super::lease::{DEFAULT_DURATION, Lease};
 use super::overrides::Overrides;
@@ -35,6 +36,8 @@ pub(super) struct Registry {
     pub(super) preservation: Preservation,
     /// The eviction runs so far.
     pub(super) evictor: Evictor,
+    /// In AWS: groups of instances.
+    pub(super) groups: Option<Groups>,
     cache: ResponseCache,
 }
 
@@ -59,6 +62,7 @@ impl Registry {
             overrides: Overrides::default(),
             preservation: Preservation::new(config.expected_number_of_clients_sending_renews),
             evictor: Evictor::default(),
+            groups: None,
             cache: ResponseCache::new(policy),
         }
     }
@@ -243,6 +247,7 @@ impl Registry {
         self.overrides.fingerprint(into);
         self.preservation.hash(&mut into);
         self.evictor.hash(&mut into);
+        self.groups.iter().for_each(|groups| groups.fingerprint(into));
         self.cache.fingerprint(into);
     }
 
@@ -257,8 +262,15 @@ impl Registry {
         origin: Origin,
         cx: &Cx<'_, Eureka>,
     ) -> Status {
-        let (reported, overrides) = (self.store.holders.status(holder), &mut self.overrides);
-        rules::resolve(reported, || overrides.get(id, cx.now()), leased, is_replication(origin))
+        let (holders, overrides, groups) = (&self.store.holders, &mut self.overrides, &mut self.groups);
+        let asks = self.config.use_aws_asg_api;
+        let group = || {
+            let groups = groups.as_mut()?;
+            let name = holders.get(holder).about.asg.as_ref()?;
+            Some(groups.enabled(name, asks, cx.now()))
+        };
+        let overridden = || overrides.get(id, cx.now());
+        rules::resolve(holders.status(holder), overridden, group, leased, is_replication(origin))
     }
 
     fn extend(&mut self, id: InstanceId, now_ms: i64) {

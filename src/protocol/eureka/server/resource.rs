@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use super::Server;
-use super::acceptor::Action;
-use super::boot::Phase;
+use super::task::Action;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
 use crate::protocol::eureka::instance::{About, InstanceInfo, LeaseStamps};
@@ -39,17 +38,9 @@ fn bare(app: ServiceId, id: InstanceId, now_ms: i64) -> InstanceInfo {
 }
 
 impl Server {
-    /// A request, through the filters in front of the resources.
-    ///
-    /// Differs from upstream: a server that has not opened its port yet answers 503, where nobody would listen.
+    /// A request, through the filters in front of the resources. One that arrived before the port closed is answered 503.
     pub(super) fn serve(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
-        let listens = match self.phase {
-            Phase::Constructing | Phase::Stopping => false,
-            // Spring syncs in the background, behind an open port.
-            Phase::Syncing { .. } => self.node.client.profile == Profile::SpringCloud,
-            Phase::Open => true,
-        };
-        if !listens {
+        if !self.listens() {
             return Response::empty(503);
         }
         let response = self.answer(request, cx);
@@ -62,6 +53,11 @@ impl Server {
 
     /// An operation of the operator: the request that he would send by hand.
     pub(super) fn operate(&mut self, operation: &Operation, cx: &mut Cx<'_, Eureka>) -> Answer {
+        if let Operation::SetGroup { group, enabled } = operation {
+            let (name, enabled) = (Arc::clone(group), Some(*enabled));
+            let response = self.serve(Request::SetGroup { name, enabled, replication: false }, cx);
+            return if response.status == 200 { Answer::Ok } else { Answer::Failed(response.status) };
+        }
         let (Operation::Register { instance: id }
         | Operation::Renew { instance: id }
         | Operation::Deregister { instance: id }
@@ -145,11 +141,12 @@ impl Server {
                 }
                 None => Response::empty(404),
             },
-            Request::SetMetadata { .. }
-            | Request::SetGroup { .. }
-            | Request::Get(_)
-            | Request::StatusDocument
-            | Request::Overrides => Response::empty(404),
+            Request::SetGroup { name, enabled, replication } => {
+                self.set_group(&name, enabled, replication, cx)
+            }
+            Request::SetMetadata { .. } | Request::Get(_) | Request::StatusDocument | Request::Overrides => {
+                Response::empty(404)
+            }
         }
     }
 
@@ -184,7 +181,9 @@ impl Server {
         let subject = (info.app, info.id);
         let incoming = self.registry.register(info, origin(replication), cx);
         let holders = &mut self.registry.store.holders;
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             self.peers.replicate(Action::Register, subject, Some(incoming), None, holders, cx);
         }
         holders.release(incoming);
@@ -202,7 +201,9 @@ impl Server {
         if !self.registry.renew(id, origin(replication), cx) {
             return (404, None);
         }
-        if !replication && !self.peers.is_empty() {
+        if replication {
+            self.peers.replications.increment();
+        } else if !self.peers.is_empty() {
             let overridden = self.registry.overrides.get(id, cx.now());
             self.replicate_found(Action::Heartbeat, (heartbeat.app, id), overridden, cx);
         }
@@ -232,7 +233,9 @@ impl Server {
         if !self.registry.cancel(id, origin(replication), cx) {
             return 404;
         }
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             self.peers.replicate(Action::Cancel, (app, id), None, None, &mut self.registry.store.holders, cx);
         }
         200
@@ -252,7 +255,9 @@ impl Server {
         if !self.registry.set_status(subject.1, status, last_dirty, origin(replication), cx) {
             return 500;
         }
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             self.replicate_found(Action::SetStatus, subject, None, cx);
         }
         200
@@ -272,7 +277,9 @@ impl Server {
         if !self.registry.clear_status(subject.1, status, last_dirty, origin(replication), cx) {
             return 500;
         }
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             self.replicate_found(Action::ClearStatus, subject, None, cx);
         }
         200

@@ -1,0 +1,358 @@
+//! Other regions: one fetcher for each keeps a copy of its registry (`RemoteRegionRegistry`). The read side, which shows these
+//! copies to clients, is separate.
+//!
+//! A fetcher fetches once, blocking, when the server comes up, and then under a supervisor of its own; nothing ends it, not even
+//! the server's shutdown. A delta is asked for first, if there are applications to apply it to. Anything but a delta leads to a
+//! full fetch in the same run: an error, a refusal, a hash that does not match afterwards. Settings are those that held when
+//! the server came up, but for the one that forbids deltas.
+//!
+//! Requests take the client's transport, as in Eureka 2.x: with one URL a region, a server that answered once is tried twice
+//! before a fetch fails. Its settings are the embedded client's.
+//!
+//! A delta is applied otherwise than a client does it: the application of a deletion is taken over, too, if it was unknown, and
+//! an application that has lost all its instances remains, as an empty one. Both matter: a server with only empty applications
+//! goes on asking for deltas, and an empty application of one region hides that of the next ([`RemoteRegions::knows`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{REMOTE_REGIONS, Tag};
+use crate::protocol::eureka::client::endpoints::{Channel, Endpoints};
+use crate::protocol::eureka::client::supervisor::{Rules, Supervisor};
+use crate::protocol::eureka::client::transport::{Around, Chain, Kind, Walk, accepts};
+use crate::protocol::eureka::config::ClientConfig;
+use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo};
+use crate::protocol::eureka::node::{self, ServerNode, ServiceUrl};
+use crate::protocol::eureka::wire::{Body, Identity, Query, Request, Resource, Response};
+use crate::protocol::eureka::{self, Eureka};
+use crate::protocol::{Address, CallError, Cx, InstanceId, Instant, ServiceId};
+
+/// How far a timed-out fetch may stretch the interval: 5 times (hard-coded in Netflix/eureka: `RemoteRegionRegistry`).
+const BACK_OFF_BOUND: u32 = 5;
+
+/// All other regions, in the order of the settings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RemoteRegions {
+    fetchers: Vec<Fetcher>,
+    deadline: Option<Instant>,
+}
+
+/// What a fetcher needs of the settings of this moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings<'a> {
+    /// The embedded client's: the transport looks at them.
+    pub(super) client: &'a ClientConfig,
+    /// Never ask for deltas.
+    pub(super) disable_delta: bool,
+}
+
+impl<'a> Settings<'a> {
+    /// Those of a server.
+    pub(super) fn of(node: &'a ServerNode) -> Settings<'a> {
+        let disable_delta = node.server.disable_delta_for_remote_regions;
+        Settings { client: &node.client.client, disable_delta }
+    }
+}
+
+/// One other region.
+#[derive(Clone, Debug)]
+struct Fetcher {
+    number: u16,
+    timeouts: (Duration, Duration),
+    rules: Rules,
+    /// A full read, and a delta.
+    queries: [Arc<Query>; 2],
+    endpoints: Endpoints,
+    chain: Chain,
+    supervisor: Supervisor,
+    runs: Vec<Run>,
+    next_run: u16,
+    /// Counts the fetches that changed the copy, so that an older one does not overwrite it.
+    generation: u32,
+    mirror: Mirror,
+    /// Whether the first fetch is over.
+    constructed: bool,
+    /// Whether a fetch has ever succeeded.
+    ready: bool,
+}
+
+/// The registry of another region.
+#[derive(Clone, Debug, Default)]
+struct Mirror {
+    applications: Arc<Applications>,
+    /// Applications without instances.
+    empty: BTreeSet<ServiceId>,
+    /// What the last fetch brought.
+    recent: Arc<[Arc<InstanceInfo>]>,
+}
+
+/// One fetch under way, always in the middle of exactly one request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Run {
+    id: u16,
+    kind: Kind,
+    generation: u32,
+    walk: Walk,
+}
+
+impl RemoteRegions {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.fetchers.len()
+    }
+
+    /// When something is to be done.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// What is held of a region.
+    pub(super) fn content(&self, region: usize) -> &Arc<Applications> {
+        &self.fetchers[region].mirror.applications
+    }
+
+    /// What the last fetch from a region brought: the changes of a delta, or everything.
+    pub(super) fn recent(&self, region: usize) -> &Arc<[Arc<InstanceInfo>]> {
+        &self.fetchers[region].mirror.recent
+    }
+
+    /// Whether a region has an application, be it without instances.
+    pub(super) fn knows(&self, region: usize, app: ServiceId) -> bool {
+        let mirror = &self.fetchers[region].mirror;
+        mirror.empty.contains(&app) || !mirror.applications.of(app).is_empty()
+    }
+
+    /// Whether a region has ever been fetched. That never ends.
+    pub(super) fn is_ready(&self, region: usize) -> bool {
+        self.fetchers[region].ready
+    }
+
+    /// The next region begins, with its blocking first fetch. False if all have.
+    pub(super) fn begin_next(&mut self, node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> bool {
+        let Some(region) = node.remote_regions.get(self.fetchers.len()) else { return false };
+        let number = u16::try_from(self.fetchers.len()).expect("fewer than 65536 regions");
+        let mut fetcher = Fetcher::new(number, region, node, cx);
+        fetcher.begin(Settings::of(node), cx);
+        self.fetchers.push(fetcher);
+        true
+    }
+
+    /// Whether the first fetch of the last region that has begun is over.
+    pub(super) fn has_fetched(&self) -> bool {
+        self.fetchers.last().is_none_or(|fetcher| fetcher.constructed)
+    }
+
+    /// Fetches that are due begin.
+    pub(super) fn on_timeout(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
+        for fetcher in &mut self.fetchers {
+            if fetcher.supervisor.due() <= cx.now() {
+                let (run, busy) = (fetcher.next_run, fetcher.runs.len());
+                if fetcher.supervisor.turn(run, fetcher.rules, busy, cx.now()) {
+                    fetcher.begin(settings, cx);
+                }
+            }
+        }
+        self.plan();
+    }
+
+    /// A call has ended.
+    pub(super) fn on_outcome(
+        &mut self,
+        (region, run): (u16, u16),
+        result: Result<Response, CallError>,
+        settings: Settings<'_>,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        self.fetchers[usize::from(region)].on_outcome(run, result, settings, cx);
+        self.plan();
+    }
+
+    fn plan(&mut self) {
+        let due = self.fetchers.iter().map(|fetcher| fetcher.supervisor.due());
+        self.deadline = due.filter(|due| *due < Instant(u64::MAX)).min();
+    }
+
+    /// Folds the state into a hash.
+    pub(super) fn fingerprint(&self, mut into: &mut dyn Hasher) {
+        for fetcher in &self.fetchers {
+            (&fetcher.endpoints, &fetcher.chain, &fetcher.supervisor, &fetcher.runs).hash(&mut into);
+            (fetcher.next_run, fetcher.generation, fetcher.ready, &fetcher.mirror.empty).hash(&mut into);
+            fetcher.mirror.applications.view().listings().hash(&mut into);
+        }
+    }
+}
+
+impl Fetcher {
+    fn new(number: u16, region: &node::RemoteRegion, node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> Fetcher {
+        let (config, zone) = (&node.server, &region.name);
+        let url = ServiceUrl { zone: Arc::clone(zone), host: Arc::clone(zone), address: region.address };
+        let query = |resource| Query { identity: Identity::DefaultServer, ..Query::of(resource) };
+        Fetcher {
+            number,
+            timeouts: (config.remote_region_connect_timeout, config.remote_region_read_timeout),
+            rules: Rules {
+                interval: config.remote_region_fetch_interval,
+                bound: BACK_OFF_BOUND,
+                threads: config.remote_region_fetch_threads,
+            },
+            queries: [Resource::Apps, Resource::Delta].map(query).map(Arc::new),
+            endpoints: Endpoints::new(&[url], zone, cx.random()),
+            chain: Chain::new(Channel::Query),
+            supervisor: Supervisor::off(),
+            runs: Vec::new(),
+            next_run: 0,
+            generation: 0,
+            mirror: Mirror::default(),
+            constructed: false,
+            ready: false,
+        }
+    }
+
+    /// A run begins.
+    fn begin(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
+        let id = self.next_run;
+        self.next_run = id.wrapping_add(1);
+        let kind = if settings.disable_delta || self.mirror.is_empty() { Kind::Full } else { Kind::Delta };
+        self.request(id, kind, settings, cx);
+    }
+
+    /// A request of a run begins.
+    fn request(&mut self, id: u16, kind: Kind, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
+        let (reconnect, wall) = (settings.client.session_reconnect_interval, cx.wall());
+        let walk = self.chain.begin(&mut self.endpoints, reconnect, wall, cx.random());
+        self.go_on(Run { id, kind, generation: self.generation, walk }, settings, cx);
+    }
+
+    /// The next attempt of a request, or its end.
+    fn go_on(&mut self, mut run: Run, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
+        let around = Around {
+            endpoints: &mut self.endpoints,
+            poll_interval: settings.client.service_url_poll_interval,
+            refresh_share: settings.client.quarantine_refresh_percentage,
+            now: cx.now(),
+        };
+        match self.chain.attempt(&mut run.walk, around) {
+            Some(address) => {
+                self.call(address, &run, cx);
+                self.runs.push(run);
+            }
+            None => self.on_end_of_request(run, None, settings, cx),
+        }
+    }
+
+    fn call(&self, to: Address, run: &Run, cx: &mut Cx<'_, Eureka>) {
+        let query = &self.queries[usize::from(run.kind == Kind::Delta)];
+        let tag = eureka::Tag::Server(Tag::Region { region: self.number, run: run.id });
+        let (connect_timeout, read_timeout) = self.timeouts;
+        cx.call(to, REMOTE_REGIONS, Request::Get(Arc::clone(query)), connect_timeout, read_timeout, tag);
+    }
+
+    fn on_outcome(
+        &mut self,
+        run: u16,
+        result: Result<Response, CallError>,
+        settings: Settings<'_>,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        let at = self.runs.iter().position(|known| known.id == run).expect("an outcome belongs to a run");
+        let mut run = self.runs.remove(at);
+        let answer = match result {
+            Ok(response) => Some(response),
+            Err(CallError::Status { code, .. }) => Some(Response::empty(code)),
+            Err(
+                CallError::Refused
+                | CallError::ConnectTimeout
+                | CallError::ReadTimeout
+                | CallError::Reset
+                | CallError::Broken,
+            ) => None,
+        };
+        let answer = answer.filter(|answer| accepts(run.kind, answer.status));
+        self.chain.attempted(&mut run.walk, answer.is_some(), &mut self.endpoints);
+        match answer {
+            Some(answer) => self.on_end_of_request(run, Some(answer), settings, cx),
+            None => self.go_on(run, settings, cx),
+        }
+    }
+
+    /// A request has ended: with an answer that the transport accepted, or without one.
+    fn on_end_of_request(
+        &mut self,
+        run: Run,
+        answer: Option<Response>,
+        settings: Settings<'_>,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        let current = run.generation == self.generation;
+        let success = match (run.kind, answer) {
+            (Kind::Delta, Some(Response { status: 200..=299, body: Body::Delta(delta) })) if current => {
+                self.generation = self.generation.wrapping_add(1);
+                self.mirror.apply(&delta);
+                self.mirror.applications.histogram() == delta.histogram()
+            }
+            (Kind::Full, Some(Response { status: 200..=299, body: Body::Apps(applications) })) if current => {
+                self.generation = self.generation.wrapping_add(1);
+                self.mirror.replace(applications);
+                true
+            }
+            _ => false,
+        };
+        if !success && run.kind == Kind::Delta {
+            return self.request(run.id, Kind::Full, settings, cx);
+        }
+        self.ready |= success;
+        if self.constructed {
+            self.supervisor.ended(run.id, self.rules.interval, cx.now());
+        } else {
+            self.constructed = true;
+            self.supervisor.schedule(self.rules.interval, cx.now());
+        }
+    }
+}
+
+impl Mirror {
+    /// Whether there are no applications, not even without instances.
+    fn is_empty(&self) -> bool {
+        self.applications.instances().is_empty() && self.empty.is_empty()
+    }
+
+    fn replace(&mut self, applications: Arc<Applications>) {
+        self.recent = applications.instances().into();
+        self.applications = applications;
+        self.empty.clear();
+    }
+
+    /// Application by application; within one, change by change.
+    fn apply(&mut self, delta: &Delta) {
+        self.recent = delta.changes().into();
+        if delta.changes().is_empty() {
+            return;
+        }
+        let mut changes = delta.changes().to_vec();
+        changes.sort_by_key(|info| info.app);
+        let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
+        let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> =
+            self.applications.instances().iter().map(entry).collect();
+        for group in changes.chunk_by(|one, other| one.app == other.app) {
+            let app = group[0].app;
+            if !self.empty.remove(&app) && self.applications.of(app).is_empty() {
+                // The delta's application is taken over as it is, whatever its first change says.
+                instances.extend(group.iter().map(entry));
+            }
+            for change in group {
+                match change.action {
+                    Some(Action::Deleted) => drop(instances.remove(&change.id)),
+                    Some(Action::Added | Action::Modified) | None => {
+                        instances.insert(change.id, Arc::clone(change));
+                    }
+                }
+            }
+            if instances.values().all(|info| info.app != app) {
+                self.empty.insert(app);
+            }
+        }
+        self.applications = Arc::new(Applications::new(instances.into_values().collect()));
+    }
+}
