@@ -121,7 +121,7 @@ mod tests {
         let mut groups = Groups::new(Duration::from_secs(600));
         assert!(groups.enabled("g", true, at(0)));
         groups.set(&"g".into(), false, at(1));
-        assert_eq!([600, 1199, 1799].map(|s| groups.enabled("g", true, at(s))), [false, true, false]);
+        assert_eq!([600, 1200, 1799].map(|s| groups.enabled("g", true, at(s))), [false, true, false]);
     }
 
     #[test]

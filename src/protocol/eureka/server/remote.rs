@@ -10,8 +10,8 @@
 //! before a fetch fails. Its settings are the embedded client's.
 //!
 //! A delta is applied otherwise than a client does it: the application of a deletion is taken over, too, if it was unknown, and
-//! an application that has lost all its instances remains, as an empty one. Both matter: a server with only empty applications
-//! goes on asking for deltas, and an empty application of one region hides that of the next ([`RemoteRegions::knows`]).
+//! an application that has lost all its instances remains, as an empty one. Both matter: with only empty applications the fetcher
+//! goes on asking for deltas, and to a reader an empty application of one region hides that of the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -81,11 +81,9 @@ struct Fetcher {
 /// The registry of another region.
 #[derive(Clone, Debug, Default)]
 struct Mirror {
-    applications: Arc<Applications>,
-    /// Applications without instances.
-    empty: BTreeSet<ServiceId>,
-    /// What the last fetch brought.
-    recent: Arc<[Arc<InstanceInfo>]>,
+    instances: Arc<Applications>,
+    /// Its applications, also those that have lost all their instances.
+    apps: BTreeSet<ServiceId>,
 }
 
 /// One fetch under way, always in the middle of exactly one request.
@@ -98,33 +96,19 @@ struct Run {
 }
 
 impl RemoteRegions {
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.fetchers.len()
-    }
-
     /// When something is to be done.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
     /// What is held of a region.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn content(&self, region: usize) -> &Arc<Applications> {
-        &self.fetchers[region].mirror.applications
-    }
-
-    /// What the last fetch from a region brought: the changes of a delta, or everything.
-    pub(super) fn recent(&self, region: usize) -> &Arc<[Arc<InstanceInfo>]> {
-        &self.fetchers[region].mirror.recent
-    }
-
-    /// Whether a region has an application, be it without instances.
-    pub(super) fn knows(&self, region: usize, app: ServiceId) -> bool {
-        let mirror = &self.fetchers[region].mirror;
-        mirror.empty.contains(&app) || !mirror.applications.of(app).is_empty()
+        &self.fetchers[region].mirror.instances
     }
 
     /// Whether a region has ever been fetched. That never ends.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn is_ready(&self, region: usize) -> bool {
         self.fetchers[region].ready
     }
@@ -178,8 +162,8 @@ impl RemoteRegions {
     pub(super) fn fingerprint(&self, mut into: &mut dyn Hasher) {
         for fetcher in &self.fetchers {
             (&fetcher.endpoints, &fetcher.chain, &fetcher.supervisor, &fetcher.runs).hash(&mut into);
-            (fetcher.next_run, fetcher.generation, fetcher.ready, &fetcher.mirror.empty).hash(&mut into);
-            fetcher.mirror.applications.view().listings().hash(&mut into);
+            (fetcher.next_run, fetcher.generation, fetcher.ready, &fetcher.mirror.apps).hash(&mut into);
+            fetcher.mirror.instances.view().listings().hash(&mut into);
         }
     }
 }
@@ -214,7 +198,7 @@ impl Fetcher {
     fn begin(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
         let id = self.next_run;
         self.next_run = id.wrapping_add(1);
-        let kind = if settings.disable_delta || self.mirror.is_empty() { Kind::Full } else { Kind::Delta };
+        let kind = if settings.disable_delta || self.mirror.apps.is_empty() { Kind::Full } else { Kind::Delta };
         self.request(id, kind, settings, cx);
     }
 
@@ -290,7 +274,7 @@ impl Fetcher {
             (Kind::Delta, Some(Response { status: 200..=299, body: Body::Delta(delta) })) if current => {
                 self.generation = self.generation.wrapping_add(1);
                 self.mirror.apply(&delta);
-                self.mirror.applications.histogram() == delta.histogram()
+                self.mirror.instances.histogram() == delta.histogram()
             }
             (Kind::Full, Some(Response { status: 200..=299, body: Body::Apps(applications) })) if current => {
                 self.generation = self.generation.wrapping_add(1);
@@ -313,20 +297,13 @@ impl Fetcher {
 }
 
 impl Mirror {
-    /// Whether there are no applications, not even without instances.
-    fn is_empty(&self) -> bool {
-        self.applications.instances().is_empty() && self.empty.is_empty()
-    }
-
     fn replace(&mut self, applications: Arc<Applications>) {
-        self.recent = applications.instances().into();
-        self.applications = applications;
-        self.empty.clear();
+        self.apps = applications.instances().iter().map(|info| info.app).collect();
+        self.instances = applications;
     }
 
     /// Application by application; within one, change by change.
     fn apply(&mut self, delta: &Delta) {
-        self.recent = delta.changes().into();
         if delta.changes().is_empty() {
             return;
         }
@@ -334,10 +311,9 @@ impl Mirror {
         changes.sort_by_key(|info| info.app);
         let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
         let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> =
-            self.applications.instances().iter().map(entry).collect();
+            self.instances.instances().iter().map(entry).collect();
         for group in changes.chunk_by(|one, other| one.app == other.app) {
-            let app = group[0].app;
-            if !self.empty.remove(&app) && self.applications.of(app).is_empty() {
+            if self.apps.insert(group[0].app) {
                 // The delta's application is taken over as it is, whatever its first change says.
                 instances.extend(group.iter().map(entry));
             }
@@ -349,10 +325,7 @@ impl Mirror {
                     }
                 }
             }
-            if instances.values().all(|info| info.app != app) {
-                self.empty.insert(app);
-            }
         }
-        self.applications = Arc::new(Applications::new(instances.into_values().collect()));
+        self.instances = Arc::new(Applications::new(instances.into_values().collect()));
     }
 }
