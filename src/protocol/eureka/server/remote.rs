@@ -198,7 +198,8 @@ impl Fetcher {
     fn begin(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
         let id = self.next_run;
         self.next_run = id.wrapping_add(1);
-        let kind = if settings.disable_delta || self.mirror.apps.is_empty() { Kind::Full } else { Kind::Delta };
+        let kind =
+            if settings.disable_delta || self.mirror.apps.is_empty() { Kind::Full } else { Kind::Delta };
         self.request(id, kind, settings, cx);
     }
 

@@ -93,8 +93,17 @@ impl Driver {
         let mut cx = Cx::new(NodeId(0), Instant(0), wall, &mut random, &mut next_id, &mut effects);
         let server = Server::start(&node, &mut cx);
         let (events, calls) = (Vec::new(), Vec::new());
-        let mut driver =
-            Driver { server, now_ms: 0, wall_offset_ms: 0, random, next_id, events, calls, listens: true, exited: None };
+        let mut driver = Driver {
+            server,
+            now_ms: 0,
+            wall_offset_ms: 0,
+            random,
+            next_id,
+            events,
+            calls,
+            listens: true,
+            exited: None,
+        };
         driver.carry_out(effects);
         driver
     }
