@@ -91,6 +91,7 @@ impl Server {
             cx.exit(1);
             return;
         }
+        self.report_replication(cx);
         self.refresh_at = Some(cx.now() + self.refresh_interval);
         self.start_timer(Timer::Retention, config.delta_retention_timer_interval, cx);
         self.start_timer(Timer::Replications, MeasuredRate::WINDOW, cx);
@@ -221,6 +222,7 @@ impl Server {
     /// The list of peers is resolved again. A failure is only logged.
     pub(super) fn refresh_peers(&mut self, cx: &mut Cx<'_, Eureka>) {
         self.peers.refresh(&self.node, &mut self.registry.store.holders, cx).unwrap_or(());
+        self.report_replication(cx);
     }
 
     /// A graceful end. What waits for peers is lost. Spring's embedded client deregisters, and ends the process when it has;

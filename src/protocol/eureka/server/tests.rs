@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::protocol::eureka::config::{ClientConfig, Profile, ServerConfig};
+use crate::protocol::eureka::config::{ClientConfig, InstanceConfig, Profile, ServerConfig};
 use crate::protocol::eureka::instance::{About, Action, Applications, Delta, InstanceInfo, LeaseInfo};
-use crate::protocol::eureka::node::{ClientNode, ServiceUrl};
+use crate::protocol::eureka::node::{ClientNode, Registration, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Heartbeat, Item, Query, Request, Resource, Response, Stamp};
 use crate::protocol::eureka::{self, Config};
 use crate::protocol::random::{Key, Stream};
@@ -57,6 +57,24 @@ fn node(profile: Profile, peers: u32) -> ServerNode {
     let urls = (0..=peers).map(url).collect();
     let client = ClientNode::new(profile, Arc::new(client), Arc::from("defaultZone"), urls);
     ServerNode::new(Arc::new(ServerConfig::defaults(profile)), client, Arc::from("peer0"))
+}
+
+/// The application of the servers themselves.
+const SERVERS: ServiceId = ServiceId(9);
+
+/// A server whose embedded client registers it as instance 90, and reads the registry.
+fn registering(profile: Profile, peers: u32) -> ServerNode {
+    let mut node = node(profile, peers);
+    let client = Arc::make_mut(&mut node.client.client);
+    (client.register_with_eureka, client.fetch_registry) = (true, true);
+    node.client.instance = Some(Registration {
+        app: SERVERS,
+        id: InstanceId(90),
+        instance: Arc::new(InstanceConfig::defaults(profile)),
+        initial_status: Up,
+        about: Arc::new(About::least("eureka", "peer0")),
+    });
+    node
 }
 
 /// A Spring server without peers, and the settings changed by `change`.
