@@ -285,6 +285,7 @@ impl Server {
         self.gauge(Gauge::Overrides, i64::from(self.registry.overrides.held()), cx);
     }
 
+    /// At each turn of a dispatcher, after each answer, and every minute: never for a heartbeat alone.
     fn report_replication(&mut self, cx: &mut Cx<'_, Eureka>) {
         let figures = self.peers.figures();
         let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
