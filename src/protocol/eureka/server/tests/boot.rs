@@ -88,8 +88,11 @@ fn in_aws(profile: Profile, hosts: &[&str], change: impl FnOnce(&mut ServerNode)
     driver
 }
 
-/// The heartbeats of priming since the last look: when, to whom, of which instance; and the calls themselves.
-fn primed(driver: &mut Driver) -> (Vec<(u64, u32, u32)>, Vec<Call<Eureka>>) {
+/// A heartbeat: when, to whom, of which instance.
+type Line = (u64, u32, u32);
+
+/// The heartbeats of priming since the last look, and the calls themselves.
+fn primed(driver: &mut Driver) -> (Vec<Line>, Vec<Call<Eureka>>) {
     let calls = driver.calls().into_iter().filter(|(_, call)| call.pool == REPLICATION);
     let line = |(at_ms, call): (u64, Call<Eureka>)| match &call.request {
         Request::Heartbeat(heartbeat, true) => ((at_ms, call.to.0, heartbeat.id.0), call),
