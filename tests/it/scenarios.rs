@@ -45,7 +45,7 @@ fn every_shipped_scenario_holds_with_several_seeds() {
 fn golden_digests() {
     for (name, digest) in [
         ("peer-down", "d3f400e418c1150f"),
-        ("provider-crash", "45675720ff6bccfd"),
+        ("provider-crash", "ad946b88eca6323a"),
         ("two-regions-1300km", "d7c9be9ecbe379b3"),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/eureka/{name}.yaml"));
