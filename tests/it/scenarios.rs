@@ -46,7 +46,7 @@ fn golden_digests() {
     for (name, digest) in [
         ("peer-down", "d3f400e418c1150f"),
         ("provider-crash", "ad946b88eca6323a"),
-        ("two-regions-1300km", "d7c9be9ecbe379b3"),
+        ("two-regions-1300km", "31bcf404b181b634"),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/eureka/{name}.yaml"));
         assert_eq!(run(&plan(&path), 1, &mut ()).digest.to_string(), digest, "{name}");
