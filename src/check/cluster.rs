@@ -294,7 +294,10 @@ impl<'w> Cluster<'w> {
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
-            | Operation::LookUp { .. } => return false,
+            | Operation::LookUp { .. }
+            | Operation::SetMetadata { .. }
+            | Operation::SetHealth { .. }
+            | Operation::SetGroup { .. } => return false,
         };
         self.set_truth(instance, Truth { overridden, ..self.truths[instance.index()] });
         true
@@ -319,7 +322,7 @@ impl<'w> Cluster<'w> {
                 self.set_truth(*instance, Truth { announced: Some((*status, *version)), ..truth });
                 true
             }
-            Event::Adopted { view } if self.world.processes[node.index()].subscribes => {
+            Event::Adopted { view, .. } if self.world.processes[node.index()].subscribes => {
                 self.show(node, Some(view));
                 true
             }
@@ -327,6 +330,7 @@ impl<'w> Cluster<'w> {
             | Event::Renewed { .. }
             | Event::EvictionPass { .. }
             | Event::Joined { .. }
+            | Event::MetadataChanged { .. }
             | Event::Gauge { .. } => false,
         }
     }

@@ -81,7 +81,10 @@ impl Conflict {
                 | Operation::Register { instance }
                 | Operation::Renew { instance }
                 | Operation::Deregister { instance } => self.meddled[instance.index()] = true,
-                Operation::LookUp { .. } => {}
+                Operation::LookUp { .. }
+                | Operation::SetMetadata { .. }
+                | Operation::SetHealth { .. }
+                | Operation::SetGroup { .. } => {}
             },
             _ => {}
         }

@@ -94,7 +94,7 @@ fn announced(seconds: u64, version: i64) -> Record {
 fn adopted(seconds: u64, listed: bool) -> Record {
     let listing = Listing { instance: X, status: Status::Up, version: 1 };
     let view = Arc::new(View::new(if listed { vec![listing] } else { Vec::new() }));
-    event(seconds, READER, Event::Adopted { view })
+    event(seconds, READER, Event::Adopted { view, claimed: None, reconciles: false })
 }
 
 fn split(seconds: u64, began: bool) -> Record {

@@ -1,7 +1,7 @@
 //! Records as words for the digest: an explicit encoding, fixed once and for all, that never looks at memory.
 
 use super::{CallResult, Digest, Record, What};
-use crate::protocol::{Answer, Event, Gauge, InstanceId, NodeId, Operation, Origin, Status};
+use crate::protocol::{Answer, Event, Gauge, Health, InstanceId, NodeId, Operation, Origin, Status};
 
 impl Record {
     /// Folds the record into a digest.
@@ -78,10 +78,12 @@ fn fold_event(event: &Event, into: &mut Digest) {
             content(into, 7, *instance, *status, *version, None);
         }
         Event::Joined { instance } => subject(into, 8, *instance, None),
-        Event::Adopted { view } => {
-            into.fold(9);
+        Event::Adopted { view, claimed, reconciles } => {
+            into.fold(9 | u64::from(*reconciles) << 8 | u64::from(claimed.is_some()) << 9);
             into.fold(view.content_hash());
+            claimed.iter().flatten().for_each(|count| into.fold(u64::from(*count)));
         }
+        Event::MetadataChanged { instance } => subject(into, 11, *instance, None),
         Event::Gauge { gauge, value } => {
             into.fold(10 << 32 | gauge_code(*gauge));
             into.fold(value.cast_unsigned());
@@ -133,6 +135,28 @@ fn gauge_code(gauge: Gauge) -> u64 {
         Gauge::ReplicationOverflow => 6,
         Gauge::ReplicationExpired => 7,
         Gauge::Overrides => 8,
+        Gauge::BelowThreshold => 9,
+        Gauge::RegistrySize => 10,
+        Gauge::StatusUp => 11,
+        Gauge::StatusDown => 12,
+        Gauge::StatusStarting => 13,
+        Gauge::StatusOutOfService => 14,
+        Gauge::StatusUnknown => 15,
+        Gauge::ReplicationsLastMinute => 16,
+        Gauge::ReplicationAccepted => 17,
+        Gauge::ReplicationReplayed => 18,
+        Gauge::ReplicationOverridden => 19,
+        Gauge::ReplicationWorkers => 20,
+        Gauge::ReplicationNotFound => 21,
+        Gauge::ReplicationConflicts => 22,
+        Gauge::RateLimited => 23,
+        Gauge::FetchAge => 24,
+        Gauge::HeartbeatAge => 25,
+        Gauge::PinnedServer => 26,
+        Gauge::Quarantined => 27,
+        Gauge::HeartbeatDelay => 28,
+        Gauge::FetchDelay => 29,
+        Gauge::CopySize => 30,
     }
 }
 
@@ -146,8 +170,37 @@ fn fold_operation(operation: &Operation, into: &mut Digest) {
             into.fold(status_code(*status));
         }
         Operation::ClearStatus { instance } => subject(into, 5, *instance, None),
-        Operation::LookUp { service } => into.fold(6 << 32 | u64::from(service.0)),
+        Operation::LookUp { service, except } => {
+            into.fold(6 << 32 | u64::from(service.0));
+            into.fold(except.map_or(u64::MAX, |instance| u64::from(instance.0)));
+        }
+        Operation::SetMetadata { instance, entries } => {
+            subject(into, 7, *instance, None);
+            for (key, value) in entries.iter() {
+                text(key, into);
+                text(value, into);
+            }
+        }
+        Operation::SetHealth { instance, health } => {
+            subject(into, 8, *instance, None);
+            into.fold(match health {
+                Health::Up => 0,
+                Health::Down => 1,
+                Health::OutOfService => 2,
+                Health::Unknown => 3,
+                Health::Fails => 4,
+            });
+        }
+        Operation::SetGroup { group, enabled } => {
+            into.fold(9 << 40 | u64::from(*enabled));
+            text(group, into);
+        }
     }
+}
+
+fn text(text: &str, into: &mut Digest) {
+    into.fold(text.len() as u64);
+    text.bytes().for_each(|byte| into.fold(u64::from(byte)));
 }
 
 fn fold_answer(answer: Answer, into: &mut Digest) {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{CallResult, Observer, Record, What};
-use crate::protocol::{Answer, Event, InstanceId, NodeId, Operation, Origin, ServiceId, Status};
+use crate::protocol::{Answer, Event, Health, InstanceId, NodeId, Operation, Origin, ServiceId, Status};
 
 /// The names that ids stand for, by index.
 #[derive(Clone, Copy, Debug)]
@@ -130,15 +130,20 @@ impl Names<'_> {
             Event::Renewed { instance, origin } | Event::Deregistered { instance, origin } => {
                 json!({"instance": self.instance(*instance), "origin": origin_name(*origin)})
             }
-            Event::Evicted { instance } | Event::Joined { instance } => {
+            Event::Evicted { instance }
+            | Event::Joined { instance }
+            | Event::MetadataChanged { instance } => {
                 json!({"instance": self.instance(*instance)})
             }
             Event::EvictionPass { leases, expired, evicted } => {
                 json!({"leases": leases, "expired": expired, "evicted": evicted})
             }
-            Event::Adopted { view } => {
-                json!({"instances": view.listings().len(), "hash": format!("{:016x}", view.content_hash())})
-            }
+            Event::Adopted { view, claimed, reconciles } => json!({
+                "instances": view.listings().len(),
+                "hash": format!("{:016x}", view.content_hash()),
+                "claimed": claimed,
+                "reconciles": reconciles,
+            }),
             Event::Gauge { gauge, value } => json!({"gauge": gauge.name(), "value": value}),
         }
     }
@@ -169,8 +174,22 @@ impl Names<'_> {
             Operation::ClearStatus { instance } => {
                 json!({"operation": "clear-status", "instance": self.instance(*instance)})
             }
-            Operation::LookUp { service } => {
-                json!({"operation": "look-up", "service": self.service(*service)})
+            Operation::LookUp { service, except } => json!({
+                "operation": "look-up",
+                "service": self.service(*service),
+                "except": except.map(|instance| self.instance(instance)),
+            }),
+            Operation::SetMetadata { instance, entries } => {
+                let entries: Map<String, Value> =
+                    entries.iter().map(|(key, value)| (key.to_string(), json!(&**value))).collect();
+                json!({"operation": "set-metadata", "instance": self.instance(*instance), "entries": entries})
+            }
+            Operation::SetHealth { instance, health } => {
+                let name = Health::ALL.into_iter().find(|(_, known)| known == health).map(|(name, _)| name);
+                json!({"operation": "set-health", "instance": self.instance(*instance), "health": name})
+            }
+            Operation::SetGroup { group, enabled } => {
+                json!({"operation": "set-group", "group": &**group, "enabled": enabled})
             }
         }
     }

@@ -197,6 +197,7 @@ impl Measure {
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }
+            | Event::MetadataChanged { .. }
             | Event::Adopted { .. } => {}
         }
     }

@@ -14,6 +14,7 @@ mod targets;
 use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
 use super::{Plan, System};
 use crate::protocol::eureka;
+use crate::protocol::eureka::config::Fixes;
 use crate::protocol::{Address, Key, NodeId, SimTime};
 use crate::scenario::Scenario;
 use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
@@ -44,6 +45,7 @@ enum Named {
 struct Resolver<'s> {
     scenario: &'s Scenario,
     chance: Key,
+    fixes: Arc<Fixes>,
     regions: Vec<String>,
     zones: Vec<Zone>,
     hosts: Vec<Host>,
@@ -134,6 +136,7 @@ impl<'s> Resolver<'s> {
         Resolver {
             scenario,
             chance: Key::root(seed).child("plan"),
+            fixes: Arc::new(settings::fixes(scenario.system.profile, &scenario.system.fixes)),
             regions: Vec::new(),
             zones: Vec::new(),
             hosts: Vec::new(),

@@ -5,7 +5,7 @@
 use super::world::{Behind, Fault, HostId, Latency, PathChange, Quality, Role, World};
 use super::{Plan, System};
 use crate::protocol::eureka::Config;
-use crate::protocol::{InstanceId, NodeId, Operation, SimTime};
+use crate::protocol::{Health, InstanceId, NodeId, Operation, SimTime};
 use std::fmt;
 use std::time::Duration;
 
@@ -150,7 +150,19 @@ fn operation_text(world: &World, operation: &Operation) -> String {
         Operation::Deregister { instance } => format!("deregister {}", name(instance)),
         Operation::SetStatus { instance, status } => format!("set {} to {status}", name(instance)),
         Operation::ClearStatus { instance } => format!("clear the override of {}", name(instance)),
-        Operation::LookUp { service } => format!("look up {}", world.services[service.index()]),
+        Operation::LookUp { service, except: _ } => format!("look up {}", world.services[service.index()]),
+        Operation::SetMetadata { instance, entries } => {
+            let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            format!("set {} of {}", entries.join(" "), world.instances[instance.index()])
+        }
+        Operation::SetHealth { instance, health } => {
+            let name =
+                Health::ALL.into_iter().find(|(_, known)| known == health).map_or("", |(name, _)| name);
+            format!("health of {} is {name}", world.instances[instance.index()])
+        }
+        Operation::SetGroup { group, enabled } => {
+            format!("{} group {group}", if *enabled { "enable" } else { "disable" })
+        }
     }
 }
 

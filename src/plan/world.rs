@@ -385,6 +385,10 @@ pub enum MessageAction {
     Duplicate,
     /// The caller gets this HTTP status instead (requests only).
     Fail(u16),
+    /// The caller is told with 302 to ask there instead (requests only).
+    Redirect(Address),
+    /// The connection breaks under it, with an I/O error that has no message (requests only).
+    Break,
 }
 
 /// How clocks go wrong.
@@ -411,4 +415,6 @@ pub struct Traffic {
     pub first: SimTime,
     /// Calls that get no answer end after this time.
     pub timeout: Duration,
+    /// How often a call that failed is made again, each time on another instance.
+    pub retries: u32,
 }

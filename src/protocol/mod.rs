@@ -23,4 +23,4 @@ pub use seam::{
     Call, CallError, Cx, DiskError, DiskInput, Effect, EndReason, Input, LinkInput, Never, Protocol, Wire,
 };
 pub use time::{Instant, SimTime, Wall};
-pub use vocabulary::{Answer, Event, Gauge, Listing, Operation, Origin, Status, View};
+pub use vocabulary::{Answer, Event, Gauge, Health, Listing, Operation, Origin, Status, View};

@@ -122,10 +122,10 @@ pub enum CallError {
     ReadTimeout,
     /// The connection was reset.
     Reset,
-    /// The connection ended in the middle of an answer, or the answer made no sense.
+    /// The connection ended in the middle of an answer, or the answer made no sense. The error has no message.
     Broken,
-    /// Something on the way answered in the machine's stead, with an HTTP status.
-    Status { code: u16, body: Option<Arc<str>> },
+    /// Something on the way answered in the machine's stead, with an HTTP status; a redirect says where to.
+    Status { code: u16, body: Option<Arc<str>>, location: Option<Address> },
 }
 
 /// What happens to a TCP session. Silence is never reported.
@@ -193,6 +193,8 @@ pub enum Effect<P: Protocol> {
     Write { file: FileId, write: Write<P::Record> },
     /// See [`Cx::flush`].
     Flush { file: FileId, tag: P::Tag },
+    /// See [`Cx::listen`].
+    Listen(bool),
     /// See [`Cx::done`].
     Done { ticket: Ticket, answer: Answer },
     /// See [`Cx::exit`].
@@ -331,6 +333,12 @@ impl<'a, P: Protocol> Cx<'a, P> {
     /// Makes all earlier writes to `file` durable; answered by [`Input::Disk`] with `tag`.
     pub fn flush(&mut self, file: FileId, tag: P::Tag) {
         self.effects.push(Effect::Flush { file, tag });
+    }
+
+    /// Opens or closes the port of this process. A process that starts listens; while it does not, calls are refused, as if
+    /// nothing were there. Requests that have arrived are not touched.
+    pub fn listen(&mut self, open: bool) {
+        self.effects.push(Effect::Listen(open));
     }
 
     /// Answers an operation. Each ticket is answered at most once.

@@ -59,8 +59,40 @@ pub enum Operation {
     SetStatus { instance: InstanceId, status: Status },
     /// At a server: remove the status override.
     ClearStatus { instance: InstanceId },
-    /// Pick an instance of the service, as the client's load balancer would.
-    LookUp { service: ServiceId },
+    /// Pick an instance of the service, as the client's load balancer would; `except` is one that has just failed.
+    LookUp { service: ServiceId, except: Option<InstanceId> },
+    /// At a server: change the instance's metadata there. At a client: change its own.
+    SetMetadata { instance: InstanceId, entries: Arc<[(Arc<str>, Arc<str>)]> },
+    /// At a client: what its health check finds from now on.
+    SetHealth { instance: InstanceId, health: Health },
+    /// At a server: enable or disable a group of instances (Eureka: an autoscaling group).
+    SetGroup { group: Arc<str>, enabled: bool },
+}
+
+/// What an application's health check finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Health {
+    /// Healthy.
+    Up,
+    /// Not healthy.
+    Down,
+    /// Taken out of service by itself.
+    OutOfService,
+    /// It cannot tell.
+    Unknown,
+    /// The check itself fails.
+    Fails,
+}
+
+impl Health {
+    /// All of them, with their names in scenarios.
+    pub const ALL: [(&'static str, Health); 5] = [
+        ("UP", Health::Up),
+        ("DOWN", Health::Down),
+        ("OUT_OF_SERVICE", Health::OutOfService),
+        ("UNKNOWN", Health::Unknown),
+        ("fails", Health::Fails),
+    ];
 }
 
 /// How an operation ended.
@@ -111,11 +143,56 @@ pub enum Gauge {
     ReplicationExpired,
     /// Status overrides held.
     Overrides,
+    /// 1 while renewals are not above the threshold, from five minutes after the start on: the dashboard's warning (Eureka:
+    /// `isBelowRenewThreshold`).
+    BelowThreshold,
+    /// Leases held.
+    RegistrySize,
+    /// Of these, instances with status UP.
+    StatusUp,
+    /// Of these, instances with status DOWN.
+    StatusDown,
+    /// Of these, instances with status STARTING.
+    StatusStarting,
+    /// Of these, instances with status OUT_OF_SERVICE.
+    StatusOutOfService,
+    /// Of these, instances with status UNKNOWN.
+    StatusUnknown,
+    /// Writes of other servers in the last complete window (Eureka: `numberOfReplicationsLastMin`).
+    ReplicationsLastMinute,
+    /// Replication tasks accepted, so far.
+    ReplicationAccepted,
+    /// Replication tasks that were taken back after a failure, so far.
+    ReplicationReplayed,
+    /// Replication tasks that were replaced by a newer one while they waited, so far.
+    ReplicationOverridden,
+    /// Replication workers alive, over all peers.
+    ReplicationWorkers,
+    /// Items of replication batches that were answered 404, so far.
+    ReplicationNotFound,
+    /// Items of replication batches that were answered 409, so far.
+    ReplicationConflicts,
+    /// Reads that the rate limiter refused, or would have refused if it were on, so far.
+    RateLimited,
+    /// Client: time since the last fetch that succeeded, ms.
+    FetchAge,
+    /// Client: time since the last heartbeat that succeeded, ms.
+    HeartbeatAge,
+    /// Client: the server that its registrations and heartbeats go to, by the number of its address; -1 without one.
+    PinnedServer,
+    /// Client: servers in quarantine for registrations and heartbeats.
+    Quarantined,
+    /// Client: delay of the heartbeat task, ms.
+    HeartbeatDelay,
+    /// Client: delay of the fetch task, ms.
+    FetchDelay,
+    /// Client: instances in its copy of the registry.
+    CopySize,
 }
 
 impl Gauge {
     /// All gauges.
-    pub const ALL: [Gauge; 9] = [
+    pub const ALL: [Gauge; 31] = [
         Gauge::RenewalsLastMinute,
         Gauge::RenewalThreshold,
         Gauge::ExpectedClients,
@@ -125,6 +202,28 @@ impl Gauge {
         Gauge::ReplicationOverflow,
         Gauge::ReplicationExpired,
         Gauge::Overrides,
+        Gauge::BelowThreshold,
+        Gauge::RegistrySize,
+        Gauge::StatusUp,
+        Gauge::StatusDown,
+        Gauge::StatusStarting,
+        Gauge::StatusOutOfService,
+        Gauge::StatusUnknown,
+        Gauge::ReplicationsLastMinute,
+        Gauge::ReplicationAccepted,
+        Gauge::ReplicationReplayed,
+        Gauge::ReplicationOverridden,
+        Gauge::ReplicationWorkers,
+        Gauge::ReplicationNotFound,
+        Gauge::ReplicationConflicts,
+        Gauge::RateLimited,
+        Gauge::FetchAge,
+        Gauge::HeartbeatAge,
+        Gauge::PinnedServer,
+        Gauge::Quarantined,
+        Gauge::HeartbeatDelay,
+        Gauge::FetchDelay,
+        Gauge::CopySize,
     ];
 
     /// The name in scenarios and reports.
@@ -139,7 +238,48 @@ impl Gauge {
             Gauge::ReplicationOverflow => "replication-overflow",
             Gauge::ReplicationExpired => "replication-expired",
             Gauge::Overrides => "overrides",
+            Gauge::BelowThreshold => "below-threshold",
+            Gauge::RegistrySize => "registry-size",
+            Gauge::StatusUp => "status-up",
+            Gauge::StatusDown => "status-down",
+            Gauge::StatusStarting => "status-starting",
+            Gauge::StatusOutOfService => "status-out-of-service",
+            Gauge::StatusUnknown => "status-unknown",
+            Gauge::ReplicationsLastMinute => "replications-last-minute",
+            Gauge::ReplicationAccepted => "replication-accepted",
+            Gauge::ReplicationReplayed => "replication-replayed",
+            Gauge::ReplicationOverridden => "replication-overridden",
+            Gauge::ReplicationWorkers => "replication-workers",
+            Gauge::ReplicationNotFound => "replication-not-found",
+            Gauge::ReplicationConflicts => "replication-conflicts",
+            Gauge::RateLimited => "rate-limited",
+            Gauge::FetchAge => "fetch-age",
+            Gauge::HeartbeatAge => "heartbeat-age",
+            Gauge::PinnedServer => "pinned-server",
+            Gauge::Quarantined => "quarantined",
+            Gauge::HeartbeatDelay => "heartbeat-delay",
+            Gauge::FetchDelay => "fetch-delay",
+            Gauge::CopySize => "copy-size",
         }
+    }
+
+    /// Whether it is a figure of clients; else it is one of servers.
+    pub const fn of_clients(self) -> bool {
+        matches!(
+            self,
+            Gauge::FetchAge
+                | Gauge::HeartbeatAge
+                | Gauge::PinnedServer
+                | Gauge::Quarantined
+                | Gauge::HeartbeatDelay
+                | Gauge::FetchDelay
+                | Gauge::CopySize
+        )
+    }
+
+    /// Whether its value grows with time by itself: what is emitted is its value at that moment.
+    pub const fn is_age(self) -> bool {
+        matches!(self, Gauge::FetchAge | Gauge::HeartbeatAge)
     }
 }
 
@@ -212,8 +352,11 @@ pub enum Event {
     Announced { instance: InstanceId, status: Status, version: i64 },
     /// A client was accepted by a server (first registration, or again).
     Joined { instance: InstanceId },
-    /// A subscribed client's cache now shows this view.
-    Adopted { view: Arc<View> },
+    /// A subscribed client's cache now shows this view. `claimed`: how many instances of each status ([`Status::ALL`]) its server
+    /// said there would be; `reconciles`: they differ, and the client fetches everything.
+    Adopted { view: Arc<View>, claimed: Option<[u32; 5]>, reconciles: bool },
+    /// The metadata that a server holds of an instance are others than before.
+    MetadataChanged { instance: InstanceId },
     /// A gauge has a new value.
     Gauge { gauge: Gauge, value: i64 },
 }
@@ -231,6 +374,7 @@ impl Event {
             Event::Announced { .. } => "announced",
             Event::Joined { .. } => "joined",
             Event::Adopted { .. } => "adopted",
+            Event::MetadataChanged { .. } => "metadata-changed",
             Event::Gauge { .. } => "gauge",
         }
     }

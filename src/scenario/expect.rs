@@ -92,7 +92,7 @@ pub enum Happening {
 }
 
 /// Every happening and its name.
-const HAPPENINGS: [(&str, Happening); 11] = [
+const HAPPENINGS: [(&str, Happening); 12] = [
     ("registered", Happening::Event("registered")),
     ("renewed", Happening::Event("renewed")),
     ("changed", Happening::Event("changed")),
@@ -102,6 +102,7 @@ const HAPPENINGS: [(&str, Happening); 11] = [
     ("joined", Happening::Event("joined")),
     ("announced", Happening::Event("announced")),
     ("adopted", Happening::Event("adopted")),
+    ("metadata-changed", Happening::Event("metadata-changed")),
     ("live-instance-evicted", Happening::LiveInstanceEvicted),
     ("self-preservation-active", Happening::SelfPreservationActive),
 ];

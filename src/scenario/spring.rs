@@ -224,7 +224,9 @@ impl Import<'_> {
             ["eureka", "server", ..] => self.setting(Owner::Server, after(&key, 2), value),
             // Netflix spells some client keys `eureka.client.refresh.interval`, Spring all of them `eureka.client.x`.
             ["eureka", "client", ..] => {
-                match Owner::Client.keys().iter().any(|k| relaxed(k.netflix) == relaxed(&after(&key, 1))) {
+                let netflix = after(&key, 1);
+                let found = Owner::Client.keys().iter().find_map(|known| known.matches(&netflix));
+                match found.is_some_and(|found| found.netflix) {
                     true => self.setting(Owner::Client, after(&key, 1), value),
                     false => self.setting(Owner::Client, after(&key, 2), value),
                 }
@@ -294,25 +296,24 @@ impl Import<'_> {
     }
 
     fn setting(&mut self, owner: Owner, key: Spanned<String>, value: Spanned<String>) {
-        let same = relaxed(&key);
-        if owner.without_effect().iter().any(|known| relaxed(known) == same) {
-            return self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
+        if let Some(why) =
+            owner.keys().iter().find_map(|known| known.matches(&key)).and_then(|found| found.key.inert)
+        {
+            self.note(key.span, format!("no effect: `{}` ({why})", key.value));
         }
         let settings = match owner {
             Owner::Server => &mut self.config.server,
             Owner::Client => &mut self.config.client,
-            Owner::Instance => &mut self.config.instance,
+            Owner::Instance | Owner::Fixes => &mut self.config.instance,
         };
         settings.0.push(Setting { source: self.source.clone(), key, value });
     }
 
     /// A key of a Netflix file, where all owners share one prefix.
     fn netflix(&mut self, key: Spanned<String>, value: Spanned<String>) {
-        let same = relaxed(&key);
         for owner in [Owner::Server, Owner::Client, Owner::Instance] {
-            let obeyed = owner.keys().iter().any(|known| relaxed(known.netflix) == same);
-            let known = owner.without_effect().iter().any(|known| relaxed(known) == same);
-            if obeyed || known {
+            let found = owner.keys().iter().find_map(|known| known.matches(&key));
+            if found.is_some_and(|found| found.netflix) {
                 return self.setting(owner, key, value);
             }
         }

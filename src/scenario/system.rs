@@ -8,7 +8,7 @@ use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, su
 use super::read::{Fields, FromNode, Reader};
 use super::tree::{Node, Value};
 use crate::protocol::eureka::config::{
-    ClientConfig, InstanceConfig, Key, Profile, ServerConfig, SettingError, relaxed,
+    ClientConfig, Fixes, Found, InstanceConfig, Key, Profile, ServerConfig, SettingError,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct System {
     pub client: Settings,
     /// Settings of all registered instances.
     pub instance: Settings,
+    /// Behaviour of other versions.
+    pub fixes: Settings,
 }
 
 /// One product setting.
@@ -61,7 +63,13 @@ impl System {
     /// Spring Cloud Netflix as it comes.
     pub fn unset() -> System {
         let none = Settings::default;
-        System { profile: Profile::SpringCloud, server: none(), client: none(), instance: none() }
+        System {
+            profile: Profile::SpringCloud,
+            server: none(),
+            client: none(),
+            instance: none(),
+            fixes: none(),
+        }
     }
 
     /// Reads the block.
@@ -78,6 +86,7 @@ impl System {
                 server: Settings::ask(reader, &mut fields, "server", Owner::Server),
                 client: Settings::ask(reader, &mut fields, "client", Owner::Client),
                 instance: Settings::ask(reader, &mut fields, "instance", Owner::Instance),
+                fixes: Settings::ask(reader, &mut fields, "fixes", Owner::Fixes),
             };
             fields.finish(reader);
             Some(system)
@@ -106,6 +115,8 @@ pub enum Owner {
     Client,
     /// A registered instance.
     Instance,
+    /// The version of the product.
+    Fixes,
 }
 
 impl Owner {
@@ -115,6 +126,7 @@ impl Owner {
             Owner::Server => ServerConfig::KEYS,
             Owner::Client => ClientConfig::KEYS,
             Owner::Instance => InstanceConfig::KEYS,
+            Owner::Fixes => Fixes::KEYS,
         }
     }
 
@@ -122,114 +134,13 @@ impl Owner {
     ///
     /// # Errors
     /// As the `set` functions of the key tables.
-    pub fn accepts(self, key: &str, value: &str) -> Result<&'static Key, SettingError> {
+    pub fn accepts(self, key: &str, value: &str) -> Result<Found, SettingError> {
         // Defaults of either profile do: the check depends on the table alone.
         match self {
             Owner::Server => ServerConfig::defaults(Profile::Netflix).set(key, value),
             Owner::Client => ClientConfig::defaults(Profile::Netflix).set(key, value),
             Owner::Instance => InstanceConfig::defaults(Profile::Netflix).set(key, value),
-        }
-    }
-
-    /// Real keys of the product that change nothing that is simulated: in a Spring file they are noted, in a scenario they are
-    /// mistakes. (Reference, section 8.)
-    pub fn without_effect(self) -> &'static [&'static str] {
-        match self {
-            Owner::Server => &[
-                "peerEurekaStatusRefreshTimeIntervalMs",
-                "numberOfReplicationRetries",
-                "peerNodeTotalConnections",
-                "maxElementsInStatusReplicationPool",
-                "maxThreadsForStatusReplication",
-                "minThreadsForPeerReplication",
-                "minThreadsForStatusReplication",
-                "maxIdleThreadAgeInMinutesForPeerReplication",
-                "maxIdleThreadInMinutesAgeForStatusReplication",
-                "batchReplication",
-                "enableReplicatedRequestCompression",
-                "minAvailableInstancesForPeerReplication",
-                "initialCapacityOfResponseCache",
-                "rateLimiterEnabled",
-                "rateLimiterThrottleStandardClients",
-                "rateLimiterPrivilegedClients",
-                "rateLimiterBurstSize",
-                "rateLimiterRegistryFetchAverageRate",
-                "rateLimiterFullFetchAverageRate",
-                "remoteRegionUrls",
-                "remoteRegionUrlsWithName",
-                "remoteRegionConnectTimeoutMs",
-                "remoteRegionReadTimeoutMs",
-                "remoteRegionTotalConnections",
-                "remoteRegionTotalConnectionsPerHost",
-                "remoteRegionConnectionIdleTimeoutSeconds",
-                "remoteRegionRegistryFetchInterval",
-                "remoteRegionFetchThreadPoolSize",
-                "gZipContentFromRemoteRegion",
-                "disableDeltaForRemoteRegions",
-                "disableTransparentFallbackToOtherRegion",
-                "remoteRegionAppWhitelist",
-                "primeAwsReplicaConnections",
-                "useAwsAsgApi",
-                "asgUpdateIntervalMs",
-                "asgCacheExpiryTimeoutMs",
-                "asgQueryTimeoutMs",
-                "logIdentityHeaders",
-                "jsonCodecName",
-                "xmlCodecName",
-            ],
-            Owner::Client => &[
-                "enabled",
-                "serviceUrlPollIntervalMs",
-                "eurekaServerTotalConnections",
-                "gZipContent",
-                "useDnsForFetchingServiceUrls",
-                "eurekaServerDNSName",
-                "eurekaServerPort",
-                "eurekaServerURLContext",
-                "logDeltaDiff",
-                "registryRefreshSingleVipAddress",
-                "fetchRemoteRegionsRegistry",
-                "shouldEnforceRegistrationAtInit",
-                "shouldEnforceFetchRegistryAtInit",
-                "backupRegistryImpl",
-                "allowRedirects",
-                "clientDataAccept",
-                "encoderName",
-                "decoderName",
-                "dollarReplacement",
-                "escapeCharReplacement",
-                "healthcheck.enabled",
-                "refresh.enable",
-                "timeout.connectTimeout",
-                "timeout.connectRequestTimeout",
-                "timeout.socketTimeout",
-                "proxyHost",
-                "proxyPort",
-                "proxyUserName",
-                "proxyPassword",
-                "order",
-            ],
-            Owner::Instance => &[
-                "appGroupName",
-                "preferIpAddress",
-                "ipAddress",
-                "nonSecurePort",
-                "nonSecurePortEnabled",
-                "securePort",
-                "securePortEnabled",
-                "virtualHostName",
-                "secureVirtualHostName",
-                "aSGName",
-                "healthCheckUrl",
-                "healthCheckUrlPath",
-                "secureHealthCheckUrl",
-                "statusPageUrl",
-                "statusPageUrlPath",
-                "homePageUrl",
-                "homePageUrlPath",
-                "namespace",
-                "defaultAddressResolutionOrder",
-            ],
+            Owner::Fixes => Fixes::defaults(Profile::Netflix).set(key, value),
         }
     }
 
@@ -255,17 +166,17 @@ impl Settings {
     /// What is wrong with these settings: keys that do not exist, bad values, one setting twice.
     pub fn mistakes(&self, owner: Owner) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
-        let mut seen: Vec<(&'static str, &Setting)> = Vec::new();
+        let mut seen: Vec<(Found, &Setting)> = Vec::new();
         for setting in &self.0 {
             match owner.accepts(&setting.key, &setting.value) {
-                Ok(key) => match seen.iter().find(|(name, _)| *name == key.netflix) {
+                Ok(found) => match seen.iter().find(|(other, _)| found.same_as(other)) {
                     Some((_, first)) => {
                         let (line, _) = first.source.position(first.key.span.start);
                         let message = format!("one setting twice: `{}`", setting.key.value);
                         let help = format!("`{}` on line {line} is the same setting", first.key.value);
                         mistakes.push(setting.bad_key(message, Some(help)));
                     }
-                    None => seen.push((key.netflix, setting)),
+                    None => seen.push((found, setting)),
                 },
                 Err(SettingError::BadValue { kind, .. }) => {
                     let message =
@@ -273,15 +184,8 @@ impl Settings {
                     mistakes.push(setting.bad_value(message, Some(format!("it is {kind}"))));
                 }
                 Err(SettingError::UnknownKey(_)) => {
-                    let same = relaxed(&setting.key);
                     let key = &setting.key.value;
-                    mistakes.push(match owner.without_effect().iter().any(|known| relaxed(known) == same) {
-                        true => setting.bad_key(
-                            format!("no effect in a simulation: `{key}`"),
-                            Some("leave it out".into()),
-                        ),
-                        false => setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)),
-                    });
+                    mistakes.push(setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)));
                 }
             }
         }

@@ -354,7 +354,7 @@ impl<P: Protocol> Simulation<P> {
         let (running, full, life) = match call.target {
             Target::Process(server, _) => {
                 let node = &self.nodes[server.index()];
-                (node.running(), node.service.full(), node.life)
+                (node.listening(), node.service.full(), node.life)
             }
             Target::Host(_) | Target::Silence => (false, false, 0),
         };
@@ -423,13 +423,22 @@ impl<P: Protocol> Simulation<P> {
                 self.travel_forth(copy, Purpose::Request, 0);
             }
             Fate::Fail(code) => {
-                let forth_ns = self.flight_forth(index, Purpose::Request);
-                let call = &mut self.calls[index];
-                call.stage = Stage::Answer;
-                call.body = Body::Answer(Err(CallError::Status { code, body: None }));
-                self.travel_back(index, Purpose::Answer, forth_ns);
+                self.fail_request(index, CallError::Status { code, body: None, location: None });
             }
+            Fate::Redirect(to) => {
+                self.fail_request(index, CallError::Status { code: 302, body: None, location: Some(to) });
+            }
+            Fate::Break => self.fail_request(index, CallError::Broken),
         }
+    }
+
+    /// A request is not executed: this comes back instead.
+    fn fail_request(&mut self, index: u32, error: CallError) {
+        let forth_ns = self.flight_forth(index, Purpose::Request);
+        let call = &mut self.calls[index];
+        call.stage = Stage::Answer;
+        call.body = Body::Answer(Err(error));
+        self.travel_back(index, Purpose::Answer, forth_ns);
     }
 
     /// A request reaches its host.
@@ -447,7 +456,7 @@ impl<P: Protocol> Simulation<P> {
         }
         let caller_waits = call.caller_waits;
         let node = &mut self.nodes[server.index()];
-        if !node.running() || node.life != call.life {
+        if !node.listening() || node.life != call.life {
             if caller_waits {
                 self.send_answer(index, Err(CallError::Reset));
             } else {
@@ -520,8 +529,10 @@ impl<P: Protocol> Simulation<P> {
         match fate {
             Fate::Drop => call.fall_silent(),
             Fate::Delay(by_ns) => self.travel_back(index, Purpose::Answer, by_ns),
-            // An answer that comes twice is ignored, and a status replaces requests only.
-            Fate::Pass | Fate::Twice | Fate::Fail(_) => self.travel_back(index, Purpose::Answer, 0),
+            // An answer that comes twice is ignored, and the others happen to requests only.
+            Fate::Pass | Fate::Twice | Fate::Fail(_) | Fate::Redirect(_) | Fate::Break => {
+                self.travel_back(index, Purpose::Answer, 0)
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::plan::world::{Fault, MessageAction, MessageMatch};
-use crate::protocol::{NodeId, Wire};
+use crate::protocol::{Address, NodeId, Wire};
 
 /// What happens to one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub(super) enum Fate {
     Twice,
     /// Requests only: the caller gets this status.
     Fail(u16),
+    /// Requests only: the caller is sent there with 302.
+    Redirect(Address),
+    /// Requests only: the connection breaks.
+    Break,
 }
 
 /// The interference in force.
@@ -59,6 +63,8 @@ impl Messages {
                     MessageAction::Delay(by) => Fate::Delay(nanos(*by)),
                     MessageAction::Duplicate => Fate::Twice,
                     MessageAction::Fail(code) => Fate::Fail(*code),
+                    MessageAction::Redirect(to) => Fate::Redirect(*to),
+                    MessageAction::Break => Fate::Break,
                 };
             }
         }

@@ -55,6 +55,8 @@ pub(super) struct Node<P: Protocol> {
     pub host: HostId,
     /// How many faults hold it still.
     pub pauses: u32,
+    /// Whether its port is open, while it runs.
+    pub port_open: bool,
     /// The machine, while the process runs.
     pub machine: Option<P>,
     /// The newest of its open calls, where their chain begins.
@@ -126,6 +128,7 @@ impl<P: Protocol> Node<P> {
         let key = root.child("process").child(&process.name);
         Node {
             machine: None,
+            port_open: true,
             life: 0,
             pauses: 0,
             host: process.host,
@@ -159,6 +162,11 @@ impl<P: Protocol> Node<P> {
 
     pub fn running(&self) -> bool {
         self.machine.is_some()
+    }
+
+    /// Whether it takes calls.
+    pub fn listening(&self) -> bool {
+        self.running() && self.port_open
     }
 
     /// The index of the peer entry for an address, made on first use.

@@ -21,6 +21,7 @@ impl<P: Protocol> Simulation<P> {
             return;
         }
         node.life += 1;
+        node.port_open = true;
         self.records.push(Record { at: self.now, what: What::Started { node: id } });
         self.digest.fold(self.now.0);
         self.digest.fold(u64::from(id.0) << 8 | kind::START);
@@ -130,6 +131,7 @@ impl<P: Protocol> Simulation<P> {
                 Effect::Datagram { to, message } => self.send_datagram(id, to, message),
                 Effect::Write { file, write } => self.write(id, file, write),
                 Effect::Flush { file, tag } => self.flush(id, file, tag),
+                Effect::Listen(open) => self.nodes[id.index()].port_open = open,
                 Effect::Done { ticket, answer } => self.done(id, ticket, answer),
                 Effect::Emit(event) => {
                     self.records.push(Record { at: self.now, what: What::Event { node: id, event } });

@@ -100,7 +100,7 @@ impl<P: Protocol> Simulation<P> {
         self.queue.push(next, Due::Traffic(line));
         if self.nodes[caller.index()].running() {
             self.traffic_states[line as usize].counter += 1;
-            self.ask(caller, Operation::LookUp { service }, Asker::Traffic(line));
+            self.ask(caller, Operation::LookUp { service, except: None }, Asker::Traffic(line));
         }
     }
 

@@ -62,7 +62,7 @@ fn registers(names: &[&str], seed: u64) -> (u64, Vec<String>) {
         (0..60).map(move |n| {
             let operation = match n % 3 {
                 0 => Operation::Register { instance: InstanceId(n) },
-                1 => Operation::LookUp { service: ServiceId(0) },
+                1 => Operation::LookUp { service: ServiceId(0), except: None },
                 _ => Operation::Deregister { instance: InstanceId(n) },
             };
             ask(u64::from(n) * 30 + 10, node, operation)

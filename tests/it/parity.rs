@@ -16,7 +16,7 @@ use crate::toys::register::{self, Register};
 use crate::toys::tape::{self, Shelf, Taped, open};
 use crate::toys::worlds::{ask, at, world};
 
-const LOOK_UP: Operation = Operation::LookUp { service: ServiceId(0) };
+const LOOK_UP: Operation = Operation::LookUp { service: ServiceId(0), except: None };
 
 fn register(instance: u32) -> Operation {
     Operation::Register { instance: InstanceId(instance) }

@@ -34,7 +34,7 @@ fn kinds<P: Protocol>(world: &World, configs: Vec<P::Config>) -> (BTreeSet<&'sta
 fn registers() -> (BTreeSet<&'static str>, Vec<Record>) {
     let write =
         |millis, node, instance| ask(millis, node, Operation::Register { instance: InstanceId(instance) });
-    let look_up = |millis, node| ask(millis, node, Operation::LookUp { service: ServiceId(0) });
+    let look_up = |millis, node| ask(millis, node, Operation::LookUp { service: ServiceId(0), except: None });
     let puts = MessageMatch { kind: Some("Put".into()), ..MessageMatch::default() };
     let slow = PathChange { bandwidth: Some(100), ..PathChange::default() };
     let (a, b) = (|| vec![HostId(0)], || vec![HostId(1)]);

@@ -191,7 +191,8 @@ fn subject(event: &Event) -> (Option<InstanceId>, Option<Status>) {
         Event::Renewed { instance, .. }
         | Event::Deregistered { instance, .. }
         | Event::Evicted { instance }
-        | Event::Joined { instance } => (Some(*instance), None),
+        | Event::Joined { instance }
+        | Event::MetadataChanged { instance } => (Some(*instance), None),
         Event::EvictionPass { .. } | Event::Adopted { .. } | Event::Gauge { .. } => (None, None),
     }
 }

@@ -8,6 +8,7 @@ use crate::plan::world::{
     AddressEntry, Behind, HostId, PoolPolicy, Process, Role, ServiceModel, Traffic, ZoneId,
 };
 use crate::protocol::eureka::config::{ClientConfig, InstanceConfig, ServerConfig};
+use crate::protocol::eureka::instance::About;
 use crate::protocol::eureka::node::{ClientNode, Registration, ServerNode, ServiceUrl};
 use crate::protocol::eureka::{self};
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime, Status};
@@ -247,9 +248,11 @@ impl Resolver<'_> {
         let my_url = my_url.and_then(|(config, url)| self.address_of_url(config, url));
         let instance = self.register(node, &application, imported, &client_config, instance_config);
         self.processes[node.index()].pools = pools(&client_config, Some(&server_config));
-        let client = ClientNode { profile, client: Arc::new(client_config), instance, zone, service_urls };
-        let server =
-            ServerNode { server: Arc::new(server_config), client, hostname: hostname.into(), my_url };
+        let fixes = Arc::clone(&self.fixes);
+        let client = ClientNode::new(profile, Arc::new(client_config), zone, service_urls);
+        let client = ClientNode { fixes, instance, ..client };
+        let server = ServerNode::new(Arc::new(server_config), client, hostname.into());
+        let server = ServerNode { my_url, ..server };
         self.configs.push(Arc::new(eureka::Config::Server(server)));
     }
 
@@ -292,13 +295,9 @@ impl Resolver<'_> {
             let process = &mut self.processes[node.index()];
             process.pools = pools(&client, None);
             process.subscribes = client.fetch_registry;
-            let node = ClientNode {
-                profile,
-                client: Arc::clone(&client),
-                instance,
-                zone: Arc::clone(&zone),
-                service_urls: Arc::clone(&service_urls),
-            };
+            let node =
+                ClientNode::new(profile, Arc::clone(&client), Arc::clone(&zone), Arc::clone(&service_urls));
+            let node = ClientNode { fixes: Arc::clone(&self.fixes), instance, ..node };
             self.configs.push(Arc::new(eureka::Config::Client(node)));
         }
     }
@@ -325,7 +324,10 @@ impl Resolver<'_> {
         self.processes[node.index()].instance = Some((app, id));
         let initial_status = imported.and_then(|config| config.initial_status.as_ref());
         let initial_status = initial_status.map_or(Status::Up, |status| status.value);
-        Some(Registration { app, id, instance: Arc::new(instance), initial_status })
+        let process = &self.processes[node.index()];
+        let host = &self.hosts[process.host.index()].name;
+        let about = Arc::new(About::least(application, host));
+        Some(Registration { app, id, instance: Arc::new(instance), initial_status, about })
     }
 
     /// The URL of one server or address by name.
@@ -423,7 +425,14 @@ impl Resolver<'_> {
                     let key = self.chance.child("calls").child(&process.name).child(&of.value);
                     let first = process.start + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
                     let service = ServiceId(called as u32);
-                    self.traffic.push(Traffic { caller, service, every, first, timeout: CALL_TIMEOUT });
+                    self.traffic.push(Traffic {
+                        caller,
+                        service,
+                        every,
+                        first,
+                        timeout: CALL_TIMEOUT,
+                        retries: 0,
+                    });
                 }
             }
         }

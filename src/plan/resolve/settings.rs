@@ -3,7 +3,7 @@
 //! Separate because the order of the layers is a rule that users rely on: the profile's defaults, the scenario's `system`, the
 //! imported file, the server or service itself, the command line.
 
-use crate::protocol::eureka::config::{ClientConfig, InstanceConfig, Profile, ServerConfig};
+use crate::protocol::eureka::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
 use crate::scenario::system::Settings;
 
 /// Each later layer wins.
@@ -25,6 +25,13 @@ pub(super) fn instance(profile: Profile, layers: &[&Settings]) -> InstanceConfig
     let mut config = InstanceConfig::defaults(profile);
     each(layers, |key, value| config.set(key, value).is_ok());
     config
+}
+
+/// The version that is simulated.
+pub(super) fn fixes(profile: Profile, settings: &Settings) -> Fixes {
+    let mut fixes = Fixes::defaults(profile);
+    each(&[settings], |key, value| fixes.set(key, value).is_ok());
+    fixes
 }
 
 /// A setting that was refused has been reported when it was read, and there will be no plan: here it is passed over.

@@ -1,14 +1,16 @@
-//! Every setting of a Eureka server, client and instance that the machines obey: its two spellings, unit, range and defaults.
+//! Every setting of a Eureka server, client and instance: its two spellings, unit, range and defaults.
 //!
 //! One table, because the scenario language, the import of Spring files and the machines must agree on all of it. Keys are
 //! compared *relaxed*, as Spring does: case, `-`, `_` and `.` do not count, so `evictionIntervalTimerInMs` and
-//! `eviction-interval-timer-in-ms` are one key. Source of names and defaults: `Netflix/eureka` (`DefaultEurekaServerConfig`,
-//! `DefaultEurekaClientConfig`, `PropertiesInstanceConfig`) and `spring-cloud/spring-cloud-netflix` (`EurekaServerConfigBean`,
-//! `EurekaClientConfigBean`, `EurekaInstanceConfigBean`).
+//! `eviction-interval-timer-in-ms` are one key. A `*` in a key stands for a name (of a zone, region, metadata key). Source of
+//! names and defaults: `Netflix/eureka` (`DefaultEurekaServerConfig`, `DefaultEurekaClientConfig`, `PropertiesInstanceConfig`)
+//! and `spring-cloud/spring-cloud-netflix` (`EurekaServerConfigBean`, `EurekaClientConfigBean`, `EurekaInstanceConfigBean`).
 //!
-//! Addresses and names are not in here: they are resolved by the plan and stand in [`super::node`].
+//! Some keys change nothing that anybody could observe, here or in the original: they are accepted, checked, and their reason is
+//! in the table. Addresses and names are resolved by the plan and stand in [`super::node`].
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Which product's defaults and start-up sequence apply.
@@ -29,10 +31,20 @@ pub enum Kind {
     Share(f64, f64),
     /// A whole number, closed range.
     Count(u32, u32),
+    /// A whole number that may be negative, closed range.
+    Number(i32, i32),
+    /// Any text; empty is unset.
+    Text,
+    /// Names, separated by commas.
+    List,
+    /// Texts by name: one key for each, or `name;text` separated by commas.
+    Pairs,
     /// A time; a bare number is milliseconds, as the key's name says. Range in ms, closed.
     Millis(u64, u64),
     /// A time; a bare number is seconds. Range in seconds, closed.
     Seconds(u64, u64),
+    /// A time; a bare number is milliseconds in Netflix's spelling and seconds in Spring's. Range in seconds, closed.
+    Poll(u64, u64),
 }
 
 impl fmt::Display for Kind {
@@ -41,10 +53,29 @@ impl fmt::Display for Kind {
             Kind::Flag => write!(f, "true or false"),
             Kind::Share(low, high) => write!(f, "a number from {low} to {high}"),
             Kind::Count(low, high) => write!(f, "a whole number from {low} to {high}"),
-            Kind::Millis(low, high) => write!(f, "a time from {low} ms to {high} ms, such as 30s or 30000"),
-            Kind::Seconds(low, high) => write!(f, "a time from {low} s to {high} s, such as 30s or 30"),
+            Kind::Number(low, high) => write!(f, "a whole number from {low} to {high}"),
+            Kind::Text => write!(f, "a text"),
+            Kind::List => write!(f, "names separated by commas"),
+            Kind::Pairs => write!(f, "a text for each name"),
+            Kind::Millis(low, high) => {
+                write!(f, "a time from {} to {}, such as 30s or 30000", round(*low), round(*high))
+            }
+            Kind::Seconds(low, high) => {
+                write!(f, "a time from {} to {}, such as 30s or 30", round(low * 1000), round(high * 1000))
+            }
+            Kind::Poll(low, high) => {
+                write!(f, "a time from {} to {}, such as 30s", round(low * 1000), round(high * 1000))
+            }
         }
     }
+}
+
+/// Milliseconds in the largest unit that divides them.
+fn round(ms: u64) -> String {
+    let units = [("d", DAY_MS), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let unit = units.into_iter().find(|(_, worth)| ms > 0 && ms.is_multiple_of(*worth));
+    let (name, worth) = unit.unwrap_or(("ms", 1));
+    format!("{} {name}", ms / worth)
 }
 
 /// One setting, for those who read files and write documentation.
@@ -58,6 +89,56 @@ pub struct Key {
     pub kind: Kind,
     /// Default in the profiles Netflix and Spring Cloud.
     pub defaults: (&'static str, &'static str),
+    /// Why it changes nothing, if it does not.
+    pub inert: Option<&'static str>,
+    /// What it sets, in Markdown.
+    pub about: &'static str,
+}
+
+/// How a setting was found: the key, and what stood at its `*`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The key.
+    pub key: &'static Key,
+    /// The name in place of `*`, as written.
+    pub name: Option<String>,
+    /// In Netflix's spelling.
+    pub netflix: bool,
+}
+
+impl Found {
+    /// Whether both mean one setting, of one name.
+    pub fn same_as(&self, other: &Found) -> bool {
+        self.key == other.key && self.name == other.name
+    }
+}
+
+impl Key {
+    /// Whether this is the key that is written.
+    pub fn matches(&'static self, written: &str) -> Option<Found> {
+        let try_spelling =
+            |pattern: &str, netflix| name_in(pattern, written).map(|name| Found { key: self, name, netflix });
+        let netflix = (!self.netflix.is_empty()).then(|| try_spelling(self.netflix, true)).flatten();
+        netflix.or_else(|| (!self.spring.is_empty()).then(|| try_spelling(self.spring, false)).flatten())
+    }
+
+    /// The spelling to be shown in messages.
+    pub fn shown(&self) -> &'static str {
+        if self.spring.is_empty() { self.netflix } else { self.spring }
+    }
+}
+
+/// Whether a key fits a pattern, and what stands at the pattern's `*`. Only a key without `*` may have its points in other places.
+fn name_in(pattern: &str, written: &str) -> Option<Option<String>> {
+    let Some((before, after)) = pattern.split_once('*') else {
+        return (relaxed(pattern) == relaxed(written)).then_some(None);
+    };
+    let segments: Vec<&str> = written.split('.').collect();
+    let (first, last) = (before.matches('.').count(), after.matches('.').count());
+    let end = segments.len().checked_sub(last).filter(|end| first < *end)?;
+    let fits = relaxed(before) == relaxed(&segments[..first].concat())
+        && relaxed(after) == relaxed(&segments[end..].concat());
+    fits.then(|| Some(segments[first..end].join(".")))
 }
 
 /// Why a setting was refused.
@@ -77,17 +158,23 @@ pub fn relaxed(key: &str) -> String {
 }
 
 trait Setting: Sized {
-    fn parse(kind: Kind, text: &str) -> Option<Self>;
+    /// The value of a text. `found` tells the spelling, and the name for which the text is meant.
+    fn parse(kind: Kind, text: &str, found: &Found) -> Option<Self>;
+
+    /// Adds `new` to what was there before: replaces it, but for texts by name.
+    fn merge(&mut self, new: Self) {
+        *self = new;
+    }
 }
 
 impl Setting for bool {
-    fn parse(_: Kind, text: &str) -> Option<bool> {
+    fn parse(_: Kind, text: &str, _: &Found) -> Option<bool> {
         text.parse().ok()
     }
 }
 
 impl Setting for f64 {
-    fn parse(kind: Kind, text: &str) -> Option<f64> {
+    fn parse(kind: Kind, text: &str, _: &Found) -> Option<f64> {
         let Kind::Share(low, high) = kind else { return None };
         let value = match text.strip_suffix('%') {
             Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
@@ -98,18 +185,70 @@ impl Setting for f64 {
 }
 
 impl Setting for u32 {
-    fn parse(kind: Kind, text: &str) -> Option<u32> {
+    fn parse(kind: Kind, text: &str, _: &Found) -> Option<u32> {
         let Kind::Count(low, high) = kind else { return None };
         text.parse().ok().filter(|value| (low..=high).contains(value))
     }
 }
 
+impl Setting for i32 {
+    fn parse(kind: Kind, text: &str, _: &Found) -> Option<i32> {
+        let Kind::Number(low, high) = kind else { return None };
+        text.parse().ok().filter(|value| (low..=high).contains(value))
+    }
+}
+
+/// A text; empty is unset.
+pub type Text = Arc<str>;
+
+impl Setting for Text {
+    fn parse(_: Kind, text: &str, _: &Found) -> Option<Text> {
+        Some(text.into())
+    }
+}
+
+/// Names.
+pub type Names = Arc<[Text]>;
+
+impl Setting for Names {
+    fn parse(_: Kind, text: &str, _: &Found) -> Option<Names> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Some(names.map(Text::from).collect())
+    }
+}
+
+/// Texts by name, in the order written.
+pub type Pairs = Arc<[(Text, Text)]>;
+
+impl Setting for Pairs {
+    fn parse(_: Kind, text: &str, found: &Found) -> Option<Pairs> {
+        if let Some(name) = &found.name {
+            return Some([(name.as_str().into(), text.into())].into());
+        }
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let pair = |part: &str| {
+            let (name, value) = part.split_once(';')?;
+            Some((name.trim().into(), value.trim().into()))
+        };
+        parts.map(pair).collect()
+    }
+
+    fn merge(&mut self, new: Pairs) {
+        let kept = self.iter().filter(|(name, _)| new.iter().all(|(other, _)| other != name));
+        *self = kept.chain(new.iter()).cloned().collect();
+    }
+}
+
 impl Setting for Duration {
-    fn parse(kind: Kind, text: &str) -> Option<Duration> {
+    fn parse(kind: Kind, text: &str, found: &Found) -> Option<Duration> {
         let (bare_unit, low, high) = match kind {
             Kind::Millis(low, high) => (1, low, high),
             Kind::Seconds(low, high) => (1000, low.checked_mul(1000)?, high.checked_mul(1000)?),
-            Kind::Flag | Kind::Share(..) | Kind::Count(..) => return None,
+            Kind::Poll(low, high) => {
+                (if found.netflix { 1 } else { 1000 }, low.checked_mul(1000)?, high.checked_mul(1000)?)
+            }
+            Kind::Flag | Kind::Share(..) | Kind::Count(..) | Kind::Number(..) => return None,
+            Kind::Text | Kind::List | Kind::Pairs => return None,
         };
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let number: u64 = text[..split].parse().ok()?;
@@ -126,15 +265,30 @@ impl Setting for Duration {
     }
 }
 
+/// Whether a text is of a kind, for keys whose value nobody keeps.
+fn is_of(kind: Kind, text: &str, found: &Found) -> bool {
+    match kind {
+        Kind::Flag => bool::parse(kind, text, found).is_some(),
+        Kind::Share(..) => f64::parse(kind, text, found).is_some(),
+        Kind::Count(..) => u32::parse(kind, text, found).is_some(),
+        Kind::Number(..) => i32::parse(kind, text, found).is_some(),
+        Kind::Millis(..) | Kind::Seconds(..) | Kind::Poll(..) => Duration::parse(kind, text, found).is_some(),
+        Kind::Text | Kind::List => true,
+        Kind::Pairs => Pairs::parse(kind, text, found).is_some(),
+    }
+}
+
 macro_rules! settings {
     ($(#[$doc:meta])* $name:ident { $(
-        $(#[$field_doc:meta])*
+        $(#[doc = $field_doc:literal])*
         $field:ident: $type:ty, $kind:expr, $netflix:literal = $netflix_default:literal, $spring:literal = $spring_default:literal;
+    )* } inert { $(
+        $inert_kind:expr, $inert_netflix:literal = $inert_netflix_default:literal, $inert_spring:literal = $inert_spring_default:literal, $why:literal;
     )* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
+            $($(#[doc = $field_doc])* pub $field: $type,)*
         }
 
         impl $name {
@@ -144,13 +298,27 @@ macro_rules! settings {
                 spring: $spring,
                 kind: $kind,
                 defaults: ($netflix_default, $spring_default),
-            }),*];
+                inert: None,
+                about: concat!($($field_doc),*),
+            },)* $(Key {
+                netflix: $inert_netflix,
+                spring: $inert_spring,
+                kind: $inert_kind,
+                defaults: ($inert_netflix_default, $inert_spring_default),
+                inert: Some($why),
+                about: "",
+            },)*];
 
             /// The defaults of a profile.
             pub fn defaults(profile: Profile) -> $name {
+                let mut index = 0;
+                let mut found = || {
+                    index += 1;
+                    Found { key: &Self::KEYS[index - 1], name: None, netflix: profile == Profile::Netflix }
+                };
                 $name { $($field: {
                     let text = match profile { Profile::Netflix => $netflix_default, Profile::SpringCloud => $spring_default };
-                    <$type>::parse($kind, text).expect("a test sets every default")
+                    <$type as Setting>::parse($kind, text, &found()).expect("a test sets every default")
                 },)* }
             }
 
@@ -158,26 +326,34 @@ macro_rules! settings {
             ///
             /// # Errors
             /// If there is no such key, or its value has the wrong type or lies outside the range.
-            pub fn set(&mut self, key: &str, text: &str) -> Result<&'static Key, SettingError> {
-                let wanted = relaxed(key);
+            pub fn set(&mut self, key: &str, text: &str) -> Result<Found, SettingError> {
+                let at = Self::KEYS.iter().enumerate().find_map(|(at, known)| Some((at, known.matches(key)?)));
+                let (at, found) = at.ok_or_else(|| SettingError::UnknownKey(key.to_owned()))?;
+                let (kind, text) = (found.key.kind, text.trim());
                 let mut index = 0;
                 $(
-                    let known = &Self::KEYS[index];
-                    if wanted == relaxed($netflix) || (!$spring.is_empty() && wanted == relaxed($spring)) {
-                        self.$field = <$type>::parse($kind, text.trim()).ok_or_else(|| SettingError::BadValue {
-                            key: if known.spring.is_empty() { known.netflix } else { known.spring },
-                            kind: $kind,
-                            value: text.to_owned(),
-                        })?;
-                        return Ok(known);
+                    if at == index {
+                        return match <$type as Setting>::parse(kind, text, &found) {
+                            Some(value) => {
+                                self.$field.merge(value);
+                                Ok(found)
+                            }
+                            None => Err(SettingError::refused(&found, text)),
+                        };
                     }
                     index += 1;
                 )*
-                assert_eq!(index, Self::KEYS.len(), "every key was compared");
-                Err(SettingError::UnknownKey(key.to_owned()))
+                assert!(at >= index, "only an inert key has no field: {key}");
+                if is_of(kind, text, &found) { Ok(found) } else { Err(SettingError::refused(&found, text)) }
             }
         }
     };
+}
+
+impl SettingError {
+    fn refused(found: &Found, text: &str) -> SettingError {
+        SettingError::BadValue { key: found.key.shown(), kind: found.key.kind, value: text.to_owned() }
+    }
 }
 
 const DAY_MS: u64 = 86_400_000;
@@ -236,6 +412,79 @@ settings! {
         expected_number_of_clients_sending_renews: u32, Kind::Count(0, 10_000_000), "expectedNumberOfClientsSendingRenews" = "0", "expected-number-of-clients-sending-renews" = "1";
         /// Spring: replaces a count of 0 when the server opens for traffic; 0 keeps Netflix's behaviour.
         default_open_for_traffic_count: u32, Kind::Count(0, 10_000_000), "defaultOpenForTrafficCount" = "0", "default-open-for-traffic-count" = "1";
+        /// This server's own URL: if set, a peer URL is the server itself if it is equal to it.
+        my_url: Text, Kind::Text, "myUrl" = "", "my-url" = "";
+        /// Connections to all peers together; each peer has a pool of its own.
+        peer_connections_total: u32, Kind::Count(1, 1_000_000), "peerNodeTotalConnections" = "1000", "peer-node-total-connections" = "1000";
+        /// Tasks about groups that may wait per peer.
+        max_elements_in_status_replication_pool: u32, Kind::Count(1, 10_000_000), "maxElementsInStatusReplicationPool" = "10000", "max-elements-in-status-replication-pool" = "10000";
+        /// Requests about groups that may be under way per peer.
+        max_threads_for_status_replication: u32, Kind::Count(1, 1000), "maxThreadsForStatusReplication" = "1", "max-threads-for-status-replication" = "1";
+        /// Replicas that must be available for the status document to call the server healthy; below 0 it says nothing.
+        min_available_instances_for_peer_replication: i32, Kind::Number(-1, 1_000_000), "minAvailableInstancesForPeerReplication" = "-1", "min-available-instances-for-peer-replication" = "-1";
+        /// Refuse reads (503) beyond the rates below.
+        rate_limiter_enabled: bool, Kind::Flag, "rateLimiter.enabled" = "false", "rate-limiter-enabled" = "false";
+        /// Limit Eureka's own clients and servers, too.
+        rate_limiter_throttle_standard_clients: bool, Kind::Flag, "rateLimiter.throttleStandardClients" = "false", "rate-limiter-throttle-standard-clients" = "false";
+        /// Names (`DiscoveryIdentity-Name`) that are not limited.
+        rate_limiter_privileged_clients: Names, Kind::List, "rateLimiter.privilegedClients" = "", "rate-limiter-privileged-clients" = "";
+        /// Reads that may come at once; 0 is no limit.
+        rate_limiter_burst_size: u32, Kind::Count(0, 1_000_000), "rateLimiter.burstSize" = "10", "rate-limiter-burst-size" = "10";
+        /// Reads per second: full, delta and single application together; 0 is no limit.
+        rate_limiter_registry_fetch_average_rate: u32, Kind::Count(0, 1_000_000), "rateLimiter.registryFetchAverageRate" = "500", "rate-limiter-registry-fetch-average-rate" = "500";
+        /// Full reads per second; 0 is no limit.
+        rate_limiter_full_fetch_average_rate: u32, Kind::Count(0, 1_000_000), "rateLimiter.fullFetchAverageRate" = "100", "rate-limiter-full-fetch-average-rate" = "100";
+        /// Other regions, each with the URL of its registry.
+        remote_region_urls: Pairs, Kind::Pairs, "remoteRegionUrlsWithName" = "", "remote-region-urls-with-name.*" = "";
+        /// Connect timeout towards other regions.
+        remote_region_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "remoteRegionConnectTimeoutMs" = "2000", "remote-region-connect-timeout-ms" = "1000";
+        /// Read timeout towards other regions.
+        remote_region_read_timeout: Duration, Kind::Millis(1, DAY_MS), "remoteRegionReadTimeoutMs" = "5000", "remote-region-read-timeout-ms" = "1000";
+        /// Connections to all other regions together.
+        remote_region_connections_total: u32, Kind::Count(1, 1_000_000), "remoteRegionTotalConnections" = "1000", "remote-region-total-connections" = "1000";
+        /// Connections to one server of another region.
+        remote_region_connections_per_host: u32, Kind::Count(1, 100_000), "remoteRegionTotalConnectionsPerHost" = "500", "remote-region-total-connections-per-host" = "500";
+        /// Idle connections to other regions are closed after this time.
+        remote_region_connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "remoteRegionConnectionIdleTimeoutSeconds" = "30", "remote-region-connection-idle-timeout-seconds" = "30";
+        /// How often other regions are fetched.
+        remote_region_fetch_interval: Duration, Kind::Seconds(1, DAY_S), "remoteRegion.registryFetchIntervalInSeconds" = "30", "remote-region-registry-fetch-interval" = "30";
+        /// Threads for fetching one other region.
+        remote_region_fetch_threads: u32, Kind::Count(1, 1000), "remoteRegion.fetchThreadPoolSize" = "20", "remote-region-fetch-thread-pool-size" = "20";
+        /// Never ask other regions for deltas.
+        disable_delta_for_remote_regions: bool, Kind::Flag, "disableDeltaForRemoteRegions" = "false", "disable-delta-for-remote-regions" = "false";
+        /// Do not answer from other regions for what is missing here.
+        disable_transparent_fallback: bool, Kind::Flag, "remoteRegion.disable.transparent.fallback" = "false", "disable-transparent-fallback-to-other-region" = "false";
+        /// Applications of a region (or `global`) that may be shown; without an entry, all.
+        remote_region_app_white_list: Pairs, Kind::Pairs, "remoteRegion.*.appWhiteList" = "", "remote-region-app-whitelist.*" = "";
+        /// In AWS: send a heartbeat to every peer before opening for traffic, and wait until one is answered.
+        prime_aws_replica_connections: bool, Kind::Flag, "primeAwsReplicaConnections" = "true", "prime-aws-replica-connections" = "true";
+        /// In AWS: let a disabled autoscaling group take its instances out of service.
+        use_aws_asg_api: bool, Kind::Flag, "shouldUseAwsAsgApi" = "true", "use-aws-asg-api" = "true";
+        /// How often the state of groups is asked for again.
+        asg_update_interval: Duration, Kind::Millis(1, DAY_MS), "asgUpdateIntervalMs" = "300000", "asg-update-interval-ms" = "300000";
+        /// A group's state that nobody looks at is forgotten after this time.
+        asg_cache_expiry: Duration, Kind::Millis(1, DAY_MS), "asgCacheExpiryTimeoutMs" = "600000", "asg-cache-expiry-timeout-ms" = "600000";
+        /// Refuse (400) a registration from AWS that has no `instance-id`, instead of giving it one.
+        validate_data_center_id: bool, Kind::Flag, "experimental.registration.validation.dataCenterInfoId" = "false", "experimental.registration.validation.data-center-info-id" = "false";
+        /// Send the newer copy along with a 409.
+        conflict_entity: bool, Kind::Flag, "experimental.bugfix.934" = "true", "experimental.bugfix.934" = "true";
+    } inert {
+        Kind::Millis(1, DAY_MS), "peerEurekaStatusRefreshTimeIntervalMs" = "30000", "peer-eureka-status-refresh-time-interval-ms" = "30000", "nothing reads it upstream";
+        Kind::Count(0, 1000), "numberOfReplicationRetries" = "5", "number-of-replication-retries" = "5", "nothing reads it upstream: only expiry ends retries";
+        Kind::Flag, "shouldBatchReplication" = "false", "batch-replication" = "false", "nothing reads it upstream: instance actions always go in batches";
+        Kind::Count(1, 1000), "minThreadsForPeerReplication" = "5", "min-threads-for-peer-replication" = "5", "nothing reads it upstream";
+        Kind::Count(1, 1000), "minThreadsForStatusReplication" = "1", "min-threads-for-status-replication" = "1", "nothing reads it upstream";
+        Kind::Count(1, 1000), "maxIdleThreadInMinutesAgeForPeerReplication" = "15", "max-idle-thread-age-in-minutes-for-peer-replication" = "15", "nothing reads it upstream";
+        Kind::Count(1, 1000), "maxIdleThreadAgeInMinutesForStatusReplication" = "10", "max-idle-thread-in-minutes-age-for-status-replication" = "10", "nothing reads it upstream";
+        Kind::Flag, "enableReplicatedRequestCompression" = "false", "enable-replicated-request-compression" = "false", "sizes on the wire are estimates without compression";
+        Kind::Count(1, 10_000_000), "initialCapacityOfResponseCache" = "1000", "initial-capacity-of-response-cache" = "1000", "the cache has no size limit";
+        Kind::List, "remoteRegionUrls" = "", "remote-region-urls" = "", "superseded by the URLs with a name";
+        Kind::Flag, "remoteRegion.gzipContent" = "true", "g-zip-content-from-remote-region" = "true", "sizes on the wire are estimates without compression";
+        Kind::Millis(1, DAY_MS), "asgQueryTimeoutMs" = "300", "asg-query-timeout-ms" = "300", "queries of AWS are answered in the background";
+        Kind::Flag, "auth.shouldLogIdentityHeaders" = "true", "log-identity-headers" = "true", "it counts requests by sender in a log";
+        Kind::Text, "jsonCodecName" = "", "json-codec-name" = "", "encodings are those of the default codec";
+        Kind::Text, "xmlCodecName" = "", "xml-codec-name" = "", "encodings are those of the default codec";
+        Kind::Flag, "experimental.transport.enabled" = "false", "experimental.transport.enabled" = "false", "other regions are always fetched as Eureka 2.x does";
     }
 }
 
@@ -252,8 +501,8 @@ settings! {
         instance_info_replication_interval: Duration, Kind::Seconds(1, DAY_S), "appinfo.replicate.interval" = "30", "instance-info-replication-interval-seconds" = "30";
         /// Delay of the first such run.
         initial_instance_info_replication_interval: Duration, Kind::Seconds(0, DAY_S), "appinfo.initial.replicate.time" = "40", "initial-instance-info-replication-interval-seconds" = "40";
-        /// How often the server list is resolved, and shuffled, again. (Netflix writes this key in ms.)
-        service_url_poll_interval: Duration, Kind::Seconds(1, DAY_S), "serviceUrlPollIntervalSeconds" = "300", "eureka-service-url-poll-interval-seconds" = "300";
+        /// How often the server list is resolved, and shuffled, again.
+        service_url_poll_interval: Duration, Kind::Poll(1, DAY_S), "serviceUrlPollIntervalMs" = "300000", "eureka-service-url-poll-interval-seconds" = "300";
         /// Threads for heartbeats.
         heartbeat_threads: u32, Kind::Count(1, 1000), "client.heartbeat.threadPoolSize" = "5", "heartbeat-executor-thread-pool-size" = "2";
         /// How far a timed-out heartbeat may stretch the interval.
@@ -284,6 +533,73 @@ settings! {
         session_reconnect_interval: Duration, Kind::Seconds(1, DAY_S), "transport.sessionedClientReconnectIntervalSeconds" = "1200", "transport.sessioned-client-reconnect-interval-seconds" = "1200";
         /// Share of the list that must be quarantined for the quarantine to be cleared.
         quarantine_refresh_percentage: f64, Kind::Share(0.0, 1.0), "transport.retryableClientQuarantineRefreshPercentage" = "0.66", "transport.retryable-client-quarantine-refresh-percentage" = "0.66";
+        /// The region that the client is in.
+        region: Text, Kind::Text, "region" = "us-east-1", "region" = "us-east-1";
+        /// Zones of each region, its own first.
+        availability_zones: Pairs, Kind::Pairs, "*.availabilityZones" = "", "availability-zones.*" = "";
+        /// Servers of each zone, separated by commas.
+        service_urls: Pairs, Kind::Pairs, "serviceUrl.*" = "", "service-url.*" = "";
+        /// Read zones and servers from DNS TXT records.
+        use_dns: bool, Kind::Flag, "shouldUseDns" = "false", "use-dns-for-fetching-service-urls" = "false";
+        /// Domain of these records: `txt.{region}.{domain}`.
+        dns_name: Text, Kind::Text, "eurekaServer.domainName" = "", "eureka-server-d-n-s-name" = "";
+        /// Port of the servers found so.
+        dns_port: Text, Kind::Text, "eurekaServer.port" = "", "eureka-server-port" = "";
+        /// Connections to all servers together.
+        connections_total: u32, Kind::Count(1, 1_000_000), "eurekaServer.maxTotalConnections" = "200", "eureka-server-total-connections" = "200";
+        /// Spring, `RestClient` transport: time for connecting.
+        rest_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-timeout" = "180000";
+        /// Spring, `RestClient` transport: time for the answer.
+        rest_socket_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.socket-timeout" = "180000";
+        /// Fetch only the instances with this virtual address.
+        single_vip: Text, Kind::Text, "registryRefreshSingleVipAddress" = "", "registry-refresh-single-vip-address" = "";
+        /// Fetch these other regions, too.
+        remote_regions: Names, Kind::List, "fetchRemoteRegionsRegistry" = "", "fetch-remote-regions-registry" = "";
+        /// Fail at construction if the first registration fails.
+        enforce_registration_at_init: bool, Kind::Flag, "shouldEnforceRegistrationAtInit" = "false", "should-enforce-registration-at-init" = "false";
+        /// Fail at construction if neither the first fetch nor the backup registry gives anything.
+        enforce_fetch_at_init: bool, Kind::Flag, "shouldEnforceFetchRegistryAtInit" = "false", "should-enforce-fetch-registry-at-init" = "false";
+        /// A registry to start with if the first fetch fails; the scenario says what is in it.
+        backup_registry: Text, Kind::Text, "backupregistry" = "", "backup-registry-impl" = "";
+        /// Compare every delta with a full fetch, whatever the hash says.
+        log_delta_diff: bool, Kind::Flag, "printDeltaFullDiff" = "false", "log-delta-diff" = "false";
+        /// `full` or `compact`: how much of each instance is asked for.
+        data_accept: Text, Kind::Text, "clientDataAccept" = "full", "client-data-accept" = "full";
+        /// Take servers from the registry itself: `composite`, or nothing.
+        bootstrap_resolver_strategy: Text, Kind::Text, "transport.bootstrapResolverStrategy" = "", "transport.bootstrap-resolver-strategy" = "";
+        /// Virtual address of the servers that are written to.
+        write_cluster_vip: Text, Kind::Text, "transport.writeClusterVip" = "", "transport.write-cluster-vip" = "";
+        /// Virtual address of the servers that are read from.
+        read_cluster_vip: Text, Kind::Text, "transport.readClusterVip" = "", "transport.read-cluster-vip" = "";
+        /// Ask for reads the servers that are written to.
+        use_bootstrap_resolver_for_query: bool, Kind::Flag, "transport.useBootstrapResolverForQuery" = "true", "transport.use-bootstrap-resolver-for-query" = "true";
+        /// How often servers are taken from the registry again.
+        async_resolver_refresh_interval: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverRefreshIntervalMs" = "300000", "transport.async-resolver-refresh-interval-ms" = "300000";
+        /// How long the first request waits for them.
+        async_resolver_warm_up_timeout: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverWarmUpTimeoutMs" = "5000", "transport.async-resolver-warm-up-timeout-ms" = "5000";
+        /// A registry fetched longer ago than this names no servers.
+        applications_resolver_staleness: Duration, Kind::Seconds(1, DAY_S), "transport.applicationsResolverDataStalenessThresholdSeconds" = "300", "transport.applications-resolver-data-staleness-threshold-seconds" = "300";
+        /// Compare servers by address instead of host name.
+        applications_resolver_use_ip: bool, Kind::Flag, "transport.applicationsResolverUseIp" = "false", "transport.applications-resolver-use-ip" = "false";
+        /// Spring: let the application's health decide the status.
+        health_check_enabled: bool, Kind::Flag, "" = "false", "healthcheck.enabled" = "false";
+    } inert {
+        Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-request-timeout" = "180000", "a connection pool of 50 is never exhausted by three threads";
+        Kind::Count(1, 1000), "transport.asyncExecutorThreadPoolSize" = "5", "transport.async-executor-thread-pool-size" = "5", "one resolution runs at a time";
+        Kind::Flag, "eurekaServer.gzipContent" = "true", "g-zip-content" = "true", "sizes on the wire are estimates without compression";
+        Kind::Flag, "allowRedirects" = "false", "allow-redirects" = "false", "it only adds a header for load balancers";
+        Kind::Text, "eurekaServer.context" = "", "eureka-server-u-r-l-context" = "", "paths do not tell servers apart";
+        Kind::Text, "dollarReplacement" = "_-", "dollar-replacement" = "_-", "only in XML";
+        Kind::Text, "escapeCharReplacement" = "__", "escape-char-replacement" = "__", "only on the wire";
+        Kind::Text, "encoderName" = "", "encoder-name" = "", "encodings are those of the default codec";
+        Kind::Text, "decoderName" = "", "decoder-name" = "", "encodings are those of the default codec";
+        Kind::Flag, "" = "true", "enabled" = "true", "a client that is off is no client: leave it out";
+        Kind::Flag, "" = "true", "refresh.enable" = "true", "settings of a running client are not refreshed by rebuilding it";
+        Kind::Text, "eurekaServer.proxyHost" = "", "proxy-host" = "", "there are no proxies";
+        Kind::Text, "eurekaServer.proxyPort" = "", "proxy-port" = "", "there are no proxies";
+        Kind::Text, "eurekaServer.proxyUserName" = "", "proxy-user-name" = "", "there are no proxies";
+        Kind::Text, "eurekaServer.proxyPassword" = "", "proxy-password" = "", "there are no proxies";
+        Kind::Number(-1000, 1000), "" = "0", "order" = "0", "the order of discovery clients in one application";
     }
 }
 
@@ -296,7 +612,88 @@ settings! {
         lease_duration: Duration, Kind::Seconds(1, DAY_S), "lease.duration" = "90", "lease-expiration-duration-in-seconds" = "90";
         /// Ready for traffic from the first moment.
         enabled_on_init: bool, Kind::Flag, "traffic.enabled" = "false", "instance-enabled-onit" = "false";
+        /// Spring: the status that the application takes once it is ready.
+        initial_status: Text, Kind::Text, "" = "UP", "initial-status" = "UP";
+        /// Name of the application.
+        app_name: Text, Kind::Text, "name" = "", "appname" = "";
+        /// Group of applications that it belongs to.
+        app_group: Text, Kind::Text, "appGroup" = "", "app-group-name" = "";
+        /// Autoscaling group that it belongs to.
+        asg_name: Text, Kind::Text, "asgName" = "", "a-s-g-name" = "";
+        /// Id of the instance, where the product would make one up.
+        instance_id: Text, Kind::Text, "instanceId" = "", "instance-id" = "";
+        /// Host name, where it is not that of the host.
+        host_name: Text, Kind::Text, "hostname" = "", "hostname" = "";
+        /// Address, where it is not that of the host.
+        ip_address: Text, Kind::Text, "ipAddress" = "", "ip-address" = "";
+        /// Spring: give the address for a host name.
+        prefer_ip_address: bool, Kind::Flag, "" = "false", "prefer-ip-address" = "false";
+        /// Port.
+        port: Text, Kind::Text, "port" = "80", "non-secure-port" = "";
+        /// Whether the port is open.
+        port_enabled: bool, Kind::Flag, "port.enabled" = "true", "non-secure-port-enabled" = "true";
+        /// Port for TLS.
+        secure_port: Text, Kind::Text, "securePort" = "443", "secure-port" = "443";
+        /// Whether that port is open.
+        secure_port_enabled: bool, Kind::Flag, "securePort.enabled" = "false", "secure-port-enabled" = "false";
+        /// Virtual address, several separated by commas. Netflix: host and port; Spring: the application's name.
+        vip_address: Text, Kind::Text, "vipAddress" = "", "virtual-host-name" = "";
+        /// Virtual address for TLS.
+        secure_vip_address: Text, Kind::Text, "secureVipAddress" = "", "secure-virtual-host-name" = "";
+        /// Further facts.
+        metadata: Pairs, Kind::Pairs, "metadata.*" = "", "metadata-map.*" = "";
+        /// Path, or whole URL, of the health check.
+        health_check_path: Text, Kind::Text, "healthCheckUrlPath" = "/healthcheck", "health-check-url-path" = "/actuator/health";
+        /// Path of the status page.
+        status_page_path: Text, Kind::Text, "statusPageUrlPath" = "/Status", "status-page-url-path" = "/actuator/info";
+        /// Path of the home page.
+        home_page_path: Text, Kind::Text, "homePageUrlPath" = "/", "home-page-url-path" = "/";
+        /// Whole URL of the health check.
+        health_check_url: Text, Kind::Text, "healthCheckUrl" = "", "health-check-url" = "";
+        /// Whole URL of the health check over TLS.
+        secure_health_check_url: Text, Kind::Text, "secureHealthCheckUrl" = "", "secure-health-check-url" = "";
+        /// Whole URL of the status page.
+        status_page_url: Text, Kind::Text, "statusPageUrl" = "", "status-page-url" = "";
+        /// Whole URL of the home page.
+        home_page_url: Text, Kind::Text, "homePageUrl" = "", "home-page-url" = "";
+    } inert {
+        Kind::Text, "" = "", "namespace" = "", "the prefix of keys in other files";
+        Kind::List, "defaultAddressResolutionOrder" = "", "default-address-resolution-order" = "", "hosts have one name and one address";
     }
+}
+
+settings! {
+    /// Behaviour of other versions of Eureka, and of models: `fixes:` in a scenario. The defaults are those of current releases.
+    Fixes {
+        /// A renewed lease lasts twice its duration (all versions).
+        lease_double_duration: bool, Kind::Flag, "leaseDoubleDuration" = "true", "lease-double-duration" = "true";
+        /// An eviction lowers the expected clients (since 1.9.17).
+        decrement_on_eviction: bool, Kind::Flag, "decrementOnEviction" = "true", "decrement-on-eviction" = "true";
+        /// A registration that is older than what is held changes nothing; else its content is taken with the newer version (since July 2016).
+        conflict_keeps_content: bool, Kind::Flag, "conflictKeepsContent" = "true", "conflict-keeps-content" = "true";
+        /// A delta is made of copies (since 1.9.6); else it shows what holds when it leaves.
+        delta_copies: bool, Kind::Flag, "deltaCopies" = "true", "delta-copies" = "true";
+        /// A stopping client waits for its replicator before it deregisters (since December 2017).
+        wait_replicator_on_stop: bool, Kind::Flag, "waitReplicatorOnStop" = "true", "wait-replicator-on-stop" = "true";
+        /// An I/O error without a message kills a replication worker (1.x and 2.0.0).
+        worker_dies_on_null_message: bool, Kind::Flag, "workerDiesOnNullMessage" = "false", "worker-dies-on-null-message" = "false";
+        /// A read timeout of a replication counts as congestion; else as a network failure.
+        timeout_is_congestion: bool, Kind::Flag, "timeoutIsCongestion" = "true", "timeout-is-congestion" = "true";
+        /// A client whose heartbeat is answered 404 takes a new version at once (since September 2017).
+        eager_dirty_on_404: bool, Kind::Flag, "eagerDirtyOn404" = "true", "eager-dirty-on-404" = "true";
+        /// A status override gives the instance a new version at the server (1.6).
+        override_dirties_timestamp: bool, Kind::Flag, "overrideDirtiesTimestamp" = "false", "override-dirties-timestamp" = "false";
+        /// A client removes an application that a delta has emptied (since July 2018).
+        empty_apps_removed_on_delta: bool, Kind::Flag, "emptyAppsRemovedOnDelta" = "true", "empty-apps-removed-on-delta" = "true";
+        /// A registration without an overridden status is taken as UNKNOWN; else, as with bean codecs, it fails half-way (500).
+        override_defaults_to_unknown: bool, Kind::Flag, "overrideDefaultsToUnknown" = "true", "override-defaults-to-unknown" = "true";
+        /// Clients try the servers of a zone in random order (since 1.10.14); else in the order written.
+        shuffle_servers: bool, Kind::Flag, "shuffleServers" = "true", "shuffle-servers" = "true";
+        /// Time between reading the status and reading the version when a client writes a registration. 0: at one moment.
+        serialisation_gap: Duration, Kind::Millis(0, 60_000), "serialisationGap" = "0", "serialisation-gap" = "0";
+        /// A heartbeat answered 404 with an error document is taken as a failure of the server (some Spring releases).
+        strict_error_bodies: bool, Kind::Flag, "strictErrorBodies" = "true", "strict-error-bodies" = "true";
+    } inert {}
 }
 
 #[cfg(test)]
@@ -309,19 +706,32 @@ mod tests {
             let mut server = ServerConfig::defaults(profile);
             let mut client = ClientConfig::defaults(profile);
             let mut instance = InstanceConfig::defaults(profile);
-            for key in ServerConfig::KEYS {
-                assert_eq!(server.set(key.netflix, key.defaults.0), Ok(key));
-                assert_eq!(server.set(key.spring, key.defaults.1), Ok(key));
+            let mut fixes = Fixes::defaults(profile);
+            let check =
+                |keys: &'static [Key], set: &mut dyn FnMut(&str, &str) -> Result<Found, SettingError>| {
+                    for key in keys {
+                        for (spelling, default) in
+                            [(key.netflix, key.defaults.0), (key.spring, key.defaults.1)]
+                        {
+                            if !spelling.is_empty() && !spelling.contains('*') {
+                                assert_eq!(
+                                    set(spelling, default).map(|found| found.key),
+                                    Ok(key),
+                                    "{spelling}"
+                                );
+                            }
+                        }
+                    }
+                };
+            check(ServerConfig::KEYS, &mut |key, text| server.set(key, text));
+            check(ClientConfig::KEYS, &mut |key, text| client.set(key, text));
+            check(InstanceConfig::KEYS, &mut |key, text| instance.set(key, text));
+            check(Fixes::KEYS, &mut |key, text| fixes.set(key, text));
+            if profile == Profile::SpringCloud {
+                assert_eq!(server, ServerConfig::defaults(profile));
+                assert_eq!(client, ClientConfig::defaults(profile));
+                assert_eq!(fixes, Fixes::defaults(profile));
             }
-            for key in ClientConfig::KEYS {
-                assert_eq!(client.set(key.netflix, key.defaults.0), Ok(key));
-                assert_eq!(client.set(key.spring, key.defaults.1), Ok(key));
-            }
-            for key in InstanceConfig::KEYS {
-                assert_eq!(instance.set(key.netflix, key.defaults.0), Ok(key));
-                assert_eq!(instance.set(key.spring, key.defaults.1), Ok(key));
-            }
-            assert_eq!(server, ServerConfig::defaults(Profile::SpringCloud));
         }
     }
 
@@ -345,5 +755,31 @@ mod tests {
             assert!(matches!(server.set(key, bad), Err(SettingError::BadValue { .. })), "{key}: {bad}");
         }
         assert_eq!(server.set("evict", "1"), Err(SettingError::UnknownKey("evict".to_owned())));
+    }
+
+    #[test]
+    fn a_bare_poll_interval_is_ms_in_one_spelling_and_seconds_in_the_other() {
+        let mut client = ClientConfig::defaults(Profile::Netflix);
+        client.set("serviceUrlPollIntervalMs", "60000").expect("milliseconds");
+        assert_eq!(client.service_url_poll_interval, Duration::from_secs(60));
+        client.set("eureka-service-url-poll-interval-seconds", "90").expect("seconds");
+        assert_eq!(client.service_url_poll_interval, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn texts_by_name_are_gathered_from_several_keys_or_from_one() {
+        let mut server = ServerConfig::defaults(Profile::Netflix);
+        let pairs =
+            |pairs: &Pairs| pairs.iter().map(|(n, t)| format!("{n}={t}")).collect::<Vec<_>>().join(" ");
+        server.set("remoteRegionUrlsWithName", "west;http://w:1/, East;http://e:2/").expect("pairs");
+        assert_eq!(pairs(&server.remote_region_urls), "west=http://w:1/ East=http://e:2/");
+        server.set("remote_region_urls_with_name.west", "http://x/").expect("one of them");
+        assert_eq!(pairs(&server.remote_region_urls), "East=http://e:2/ west=http://x/");
+        server.set("remoteRegion.west.appWhiteList", "a,b").expect("the name stands in the middle");
+        assert_eq!(pairs(&server.remote_region_app_white_list), "west=a,b");
+        let mut instance = InstanceConfig::defaults(Profile::SpringCloud);
+        instance.set("metadata-map.a.b", "1").expect("a name with a point");
+        assert_eq!(pairs(&instance.metadata), "a.b=1");
+        assert!(server.set("remoteRegionUrlsWithName", "no-url").is_err());
     }
 }

@@ -3,8 +3,7 @@
 //! Shared by server and client, so it is separate from both. Everything here is an immutable value behind an `Arc`; the
 //! one mutable thing of the original, the live holder of a lease, is the server's business.
 //!
-//! Left out, because nothing that a caller, a peer or a check can observe depends on it: host name, address, ports, URLs,
-//! metadata, data-centre information and the decorated lease timestamps. They come with the HTTP front end.
+//! Left out: `sid`, `countryId` and `version`, which are constants; how any of it is encoded.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,131 @@ pub struct LeaseInfo {
     pub renewal_interval: Duration,
     /// How long the lease is to last without renewal. Default 90 s.
     pub duration: Duration,
+}
+
+/// What a server adds to [`LeaseInfo`] whenever the instance is read: wall-clock ms, 0 for what has not happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LeaseStamps {
+    /// When the lease began.
+    pub registered: i64,
+    /// When it was last renewed; of a lease that was renewed at all, its duration later than that.
+    pub last_renewal: i64,
+    /// When it was cancelled.
+    pub evicted: i64,
+    /// When the instance was first UP.
+    pub service_up: i64,
+}
+
+/// A port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Port {
+    /// Its number.
+    pub number: u16,
+    /// Whether it is open.
+    pub enabled: bool,
+}
+
+/// Where an instance runs (`DataCenterInfo`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum DataCenter {
+    /// `MyOwn`.
+    MyOwn,
+    /// `Netflix`.
+    Netflix,
+    /// `Amazon`, with what it says about its instances (`instance-id`, `availability-zone`, …).
+    Amazon(BTreeMap<Arc<str>, Arc<str>>),
+    /// A data centre without a name, which is refused.
+    Nameless,
+}
+
+/// What a client says about an instance, beside its status and lease. All copies share it; only the metadata can be changed at a
+/// server. `None` and empty texts are what the sender left out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct About {
+    /// `instanceId`.
+    pub instance_id: Arc<str>,
+    /// `app`, in capitals.
+    pub app: Arc<str>,
+    /// `hostName`.
+    pub host_name: Arc<str>,
+    /// `ipAddr`.
+    pub ip_addr: Arc<str>,
+    /// `port`. Default 7001, open.
+    pub port: Port,
+    /// `securePort`. Default 7002, closed.
+    pub secure_port: Port,
+    /// `vipAddress`: one or several, separated by commas.
+    pub vip: Option<Arc<str>>,
+    /// `secureVipAddress`.
+    pub secure_vip: Option<Arc<str>>,
+    /// `dataCenterInfo`.
+    pub data_center: Option<DataCenter>,
+    /// `appGroupName`.
+    pub group: Option<Arc<str>>,
+    /// `asgName`.
+    pub asg: Option<Arc<str>>,
+    /// `homePageUrl`.
+    pub home_page_url: Option<Arc<str>>,
+    /// `statusPageUrl`.
+    pub status_page_url: Option<Arc<str>>,
+    /// `healthCheckUrl`.
+    pub health_check_url: Option<Arc<str>>,
+    /// `secureHealthCheckUrl`.
+    pub secure_health_check_url: Option<Arc<str>>,
+    /// `metadata`.
+    pub metadata: BTreeMap<Arc<str>, Arc<str>>,
+    /// The instance under whose id a status override of this one is kept. Overrides are kept by `instanceId` alone, so two
+    /// applications with one `instanceId` share theirs: this is the first of them. Default: the instance itself.
+    pub override_key: Option<InstanceId>,
+}
+
+/// What the decoder gives for a registration that says nothing.
+impl Default for About {
+    fn default() -> About {
+        let none: Arc<str> = "".into();
+        About {
+            instance_id: Arc::clone(&none),
+            app: Arc::clone(&none),
+            host_name: Arc::clone(&none),
+            ip_addr: none,
+            port: Port { number: 7001, enabled: true },
+            secure_port: Port { number: 7002, enabled: false },
+            vip: None,
+            secure_vip: None,
+            data_center: None,
+            group: None,
+            asg: None,
+            home_page_url: None,
+            status_page_url: None,
+            health_check_url: None,
+            secure_health_check_url: None,
+            metadata: BTreeMap::new(),
+            override_key: None,
+        }
+    }
+}
+
+impl About {
+    /// The least that a server accepts.
+    pub fn least(app: &str, host: &str) -> About {
+        About {
+            app: app.to_uppercase().into(),
+            host_name: host.into(),
+            ip_addr: host.into(),
+            data_center: Some(DataCenter::MyOwn),
+            ..About::default()
+        }
+    }
+
+    /// The zone of the instance: of Amazon's the availability zone, else what its metadata say.
+    pub fn zone(&self) -> Option<&Arc<str>> {
+        match &self.data_center {
+            Some(DataCenter::Amazon(metadata)) => metadata.get("availability-zone"),
+            Some(DataCenter::MyOwn | DataCenter::Netflix | DataCenter::Nameless) | None => {
+                self.metadata.get("zone")
+            }
+        }
+    }
 }
 
 /// What a server last did with an instance (`actionType`).
@@ -38,8 +162,6 @@ pub struct InstanceInfo {
     /// The application.
     pub app: ServiceId,
     /// The instance. An id stands for the pair of application and `instanceId`.
-    ///
-    /// Differs from upstream: two applications that use one `instanceId` do not share a status override here.
     pub id: InstanceId,
     /// Its status.
     pub status: Status,
@@ -53,6 +175,8 @@ pub struct InstanceInfo {
     pub lease: Option<LeaseInfo>,
     /// What the server last did with it.
     pub action: Option<Action>,
+    /// All else that the client says.
+    pub about: Arc<About>,
 }
 
 impl InstanceInfo {
@@ -67,6 +191,11 @@ impl InstanceInfo {
 pub struct Histogram([u32; 5]);
 
 impl Histogram {
+    /// The counts, in the order of [`Status::ALL`].
+    pub fn counts(self) -> [u32; 5] {
+        self.0
+    }
+
     /// Counts one instance in.
     pub fn add(&mut self, status: Status) {
         self.0[status as usize] += 1;
@@ -86,7 +215,7 @@ impl Histogram {
 }
 
 /// The registry as a reader gets it. Immutable; all readers with the same content share one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applications {
     instances: Vec<Arc<InstanceInfo>>,
     histogram: Histogram,
@@ -236,6 +365,7 @@ mod tests {
             last_updated: 1,
             lease: None,
             action,
+            about: Arc::new(About::least("app", "host")),
         })
     }
 

@@ -1,8 +1,10 @@
 //! What one Eureka process is told about itself: its settings, and the names and addresses that the plan has resolved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::config::{ClientConfig, InstanceConfig, Profile, ServerConfig};
+use super::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
+use super::instance::{About, Applications};
 use crate::protocol::{Address, InstanceId, ServiceId, Status};
 
 /// The settings of one process.
@@ -23,8 +25,27 @@ pub struct ServerNode {
     pub client: ClientNode,
     /// Host name that decides which peer URLs are the server itself (port, scheme and path do not count).
     pub hostname: Arc<str>,
+    /// Its address, which decides instead if the settings compare addresses.
+    pub ip: Arc<str>,
     /// `myUrl`: if set, exact equality decides instead.
     pub my_url: Option<Address>,
+    /// Other regions whose registries it fetches.
+    pub remote_regions: Arc<[RemoteRegion]>,
+    /// What `global` allows to be shown of other regions; `None` is everything.
+    pub global_white_list: Option<Arc<[ServiceId]>>,
+    /// Whether it runs in AWS (`eureka.datacenter=cloud`): groups decide, and peers are primed.
+    pub cloud: bool,
+}
+
+/// A registry of another region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteRegion {
+    /// Its name, as configured.
+    pub name: Arc<str>,
+    /// Where it is fetched.
+    pub address: Address,
+    /// Applications that may be shown; `None` is what `global` says.
+    pub white_list: Option<Arc<[ServiceId]>>,
 }
 
 /// A client.
@@ -32,6 +53,8 @@ pub struct ServerNode {
 pub struct ClientNode {
     /// Which product.
     pub profile: Profile,
+    /// Behaviour of other versions.
+    pub fixes: Arc<Fixes>,
     /// Its settings.
     pub client: Arc<ClientConfig>,
     /// What it registers, if it registers anything.
@@ -40,6 +63,102 @@ pub struct ClientNode {
     pub zone: Arc<str>,
     /// The servers, by zone, in the configured order.
     pub service_urls: Arc<[ServiceUrl]>,
+    /// The region of each zone outside the client's own region. What is in no zone of these is local.
+    pub remote_zones: Arc<[(Arc<str>, Arc<str>)]>,
+    /// How it sends.
+    pub transport: Transport,
+    /// What it begins with if its first fetch fails.
+    pub backup: Option<Arc<Applications>>,
+    /// How its application picks an instance.
+    pub balancer: Balancer,
+    /// What decides about its status beside the application.
+    pub health: HealthSource,
+    /// Whether it reports figures about itself ([`crate::protocol::Gauge`]): there are many clients, and few are asked.
+    pub reports: bool,
+}
+
+impl ServerNode {
+    /// A server of these, with nothing else said: no other regions, outside AWS.
+    pub fn new(server: Arc<ServerConfig>, client: ClientNode, hostname: Arc<str>) -> ServerNode {
+        ServerNode {
+            server,
+            client,
+            ip: Arc::clone(&hostname),
+            hostname,
+            my_url: None,
+            remote_regions: [].into(),
+            global_white_list: None,
+            cloud: false,
+        }
+    }
+}
+
+impl ClientNode {
+    /// A client of these servers that registers nothing, with nothing else said.
+    pub fn new(
+        profile: Profile,
+        client: Arc<ClientConfig>,
+        zone: Arc<str>,
+        service_urls: Arc<[ServiceUrl]>,
+    ) -> ClientNode {
+        ClientNode {
+            profile,
+            fixes: Arc::new(Fixes::defaults(profile)),
+            client,
+            instance: None,
+            zone,
+            service_urls,
+            remote_zones: [].into(),
+            transport: Transport::Jersey,
+            backup: None,
+            balancer: Balancer { rule: Rule::Random, cache: Duration::ZERO },
+            health: HealthSource::None,
+            reports: false,
+        }
+    }
+}
+
+/// A client's HTTP library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Jersey: the original's, and Spring's where it is on the class path.
+    Jersey,
+    /// Spring's `RestClient`: other time-outs, no identity.
+    RestClient,
+    /// Spring's `WebClient`: no time-outs of Eureka's, no identity.
+    WebClient,
+}
+
+/// What decides about a client's status beside the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HealthSource {
+    /// Nothing.
+    None,
+    /// A callback (`HealthCheckCallback`): true is UP, false is DOWN, unless the status is STARTING or OUT_OF_SERVICE.
+    Callback,
+    /// Spring's actuator (`eureka.client.healthcheck.enabled=true`).
+    Actuator,
+}
+
+/// How an application picks an instance from its client's copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Balancer {
+    /// The rule.
+    pub rule: Rule,
+    /// Life of the balancer's own cache; zero is none. Spring Cloud LoadBalancer: 35 s.
+    pub cache: Duration,
+}
+
+/// A rule of choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// One after the other. Of Netflix's client (`getNextServerFromEureka`) the counter begins anew with every refresh; Spring's
+    /// begins at random and goes on.
+    RoundRobin,
+    /// Any.
+    Random,
+    /// One after the other of the client's own zone; of all, if there is none in it.
+    ZoneAware,
 }
 
 /// What a client registers.
@@ -53,6 +172,8 @@ pub struct Registration {
     pub instance: Arc<InstanceConfig>,
     /// The status that the application takes once it is ready. Default UP.
     pub initial_status: Status,
+    /// All else that it says.
+    pub about: Arc<About>,
 }
 
 /// One configured server.

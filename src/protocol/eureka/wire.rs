@@ -2,32 +2,106 @@
 
 use std::sync::Arc;
 
-use super::instance::{Applications, Delta, InstanceInfo};
-use crate::protocol::{InstanceId, ServiceId, Status, Wire};
+use super::instance::{Applications, Delta, InstanceInfo, LeaseStamps};
+use crate::protocol::{Address, InstanceId, ServiceId, Status, Wire};
 
 /// A request. `replication` is the header `x-netflix-discovery-replication: true`.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// `POST apps/{app}`
-    Register { info: Arc<InstanceInfo>, replication: bool },
+    Register { app: ServiceId, info: Arc<InstanceInfo>, replication: bool },
     /// `PUT apps/{app}/{id}`
     Heartbeat(Heartbeat, bool),
     /// `DELETE apps/{app}/{id}`
     Cancel { app: ServiceId, id: InstanceId, replication: bool },
-    /// `PUT apps/{app}/{id}/status?value=`
-    SetStatus { app: ServiceId, id: InstanceId, status: Status, last_dirty: Option<i64>, replication: bool },
+    /// `PUT apps/{app}/{id}/status?value=`; no status is a value that names none.
+    SetStatus { app: ServiceId, id: InstanceId, status: Option<Status>, last_dirty: Stamp, replication: bool },
     /// `DELETE apps/{app}/{id}/status?value=`; no value is `Unknown`.
-    ClearStatus { app: ServiceId, id: InstanceId, status: Status, last_dirty: Option<i64>, replication: bool },
+    ClearStatus {
+        app: ServiceId,
+        id: InstanceId,
+        status: Option<Status>,
+        last_dirty: Stamp,
+        replication: bool,
+    },
+    /// `PUT apps/{app}/{id}/metadata?k=v`
+    SetMetadata { app: ServiceId, id: InstanceId, entries: Pairs },
+    /// `PUT asg/{name}/status?value=`; `enabled` is `None` for a value that is neither `ENABLED` nor `DISABLED`.
+    SetGroup { name: Arc<str>, enabled: Option<bool>, replication: bool },
     /// `POST peerreplication/batch/`
     ///
     /// A `Vec` behind the `Arc`, so that a sender can use its memory again once the receiver has let go of it.
     Batch(Arc<Vec<Item>>),
-    /// `GET apps/`
+    /// `GET` of a list that comes out of the response cache.
+    Get(Arc<Query>),
+    /// `GET apps/{app}/{id}`; without an application `GET instances/{id}`.
+    Instance { app: Option<ServiceId>, id: InstanceId },
+    /// `GET status`
+    StatusDocument,
+    /// `GET serverinfo/statusoverrides`
+    Overrides,
+}
+
+/// The query parameter `lastDirtyTimestamp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stamp {
+    /// It is not there.
+    Absent,
+    /// ms since 1970.
+    At(i64),
+    /// It is no number.
+    Garbage,
+}
+
+/// Names and texts, in the order sent.
+pub type Pairs = Arc<[(Arc<str>, Arc<str>)]>;
+
+/// What is read, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// What is read.
+    pub resource: Resource,
+    /// The parameter `regions`: in lower case, sorted; `None` is no parameter, an empty list an empty one.
+    pub regions: Option<Arc<[Arc<str>]>>,
+    /// `X-Eureka-Accept: compact`.
+    pub compact: bool,
+    /// Who asks (`DiscoveryIdentity-Name`).
+    pub identity: Identity,
+}
+
+/// A resource of the response cache.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// `apps/`
     Apps,
-    /// `GET apps/delta`
+    /// `apps/delta`
     Delta,
-    /// `GET apps/{app}/{id}`
-    Instance { app: ServiceId, id: InstanceId },
+    /// `apps/{app}`
+    App(ServiceId),
+    /// `vips/{vip}`
+    Vip(Arc<str>),
+    /// `svips/{vip}`
+    SecureVip(Arc<str>),
+}
+
+/// Who sends a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// `DefaultClient`: Eureka's own client over Jersey.
+    DefaultClient,
+    /// `DefaultServer`: Eureka's own server.
+    DefaultServer,
+    /// Another name.
+    Named(Arc<str>),
+    /// No name: Spring's `RestClient` and `WebClient` transports, and other clients.
+    Nobody,
+}
+
+impl Query {
+    /// A full read or a delta, as Eureka's own client sends it without further settings.
+    pub fn of(resource: Resource) -> Query {
+        Query { resource, regions: None, compact: false, identity: Identity::DefaultClient }
+    }
 }
 
 /// The parameters of a heartbeat.
@@ -39,8 +113,8 @@ pub struct Heartbeat {
     pub id: InstanceId,
     /// `status`: not looked at by the receiver.
     pub status: Status,
-    /// `lastDirtyTimestamp`, ms.
-    pub last_dirty: Option<i64>,
+    /// `lastDirtyTimestamp`.
+    pub last_dirty: Stamp,
     /// `overriddenstatus`, sent by peers only.
     pub overridden: Option<Status>,
 }
@@ -74,12 +148,20 @@ pub struct Response {
 pub enum Body {
     /// Nothing.
     Empty,
-    /// One instance.
-    Instance(Arc<InstanceInfo>),
-    /// The registry.
+    /// One instance, and what the server knows of its lease.
+    Instance(Arc<InstanceInfo>, LeaseStamps),
+    /// The registry, or a part of it.
     Apps(Arc<Applications>),
     /// What changed lately.
     Delta(Arc<Delta>),
+    /// Look there instead (`Location`, with status 302).
+    Redirect(Address),
+    /// Why a request was refused.
+    Text(Arc<str>),
+    /// The status document.
+    Status(Arc<StatusDocument>),
+    /// Status overrides by instance.
+    Overrides(Arc<[(InstanceId, Status)]>),
     /// One result for each item of a batch, in order.
     Batch(Arc<Vec<ItemResult>>),
 }
@@ -91,6 +173,19 @@ pub struct ItemResult {
     pub status: u16,
     /// With 409: the receiver's newer copy.
     pub entity: Option<Arc<InstanceInfo>>,
+}
+
+/// What a server says about itself (`StatusInfo`). Figures of the host it runs on are not in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusDocument {
+    /// All peers.
+    pub registered: Vec<Address>,
+    /// Peers that are thought available: an instance of this server's own application has their host name.
+    pub available: Vec<Address>,
+    /// The others.
+    pub unavailable: Vec<Address>,
+    /// Whether enough are available, if the settings ask.
+    pub healthy: Option<bool>,
 }
 
 impl Response {
@@ -111,21 +206,28 @@ fn many(count: usize, each: u32) -> u32 {
 }
 
 /// Every kind of message, as [`Wire::kind`] names it: what a scenario may match.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 21] = [
     "register",
     "heartbeat",
     "cancel",
     "set-status",
     "clear-status",
+    "set-metadata",
+    "set-group",
     "replication",
     "fetch",
     "fetch-delta",
+    "fetch-app",
+    "fetch-vip",
     "read-instance",
+    "read-status",
+    "read-overrides",
     "answer",
     "instance",
     "registry",
     "delta",
     "replication-answer",
+    "document",
 ];
 
 impl Wire for Request {
@@ -138,9 +240,12 @@ impl Wire for Request {
             | Request::Cancel { .. }
             | Request::SetStatus { .. }
             | Request::ClearStatus { .. }
-            | Request::Apps
-            | Request::Delta
-            | Request::Instance { .. } => HEADERS,
+            | Request::SetMetadata { .. }
+            | Request::SetGroup { .. }
+            | Request::Get(_)
+            | Request::Instance { .. }
+            | Request::StatusDocument
+            | Request::Overrides => HEADERS,
         }
     }
 
@@ -158,10 +263,18 @@ impl Wire for Request {
             Request::Cancel { .. } => "cancel",
             Request::SetStatus { .. } => "set-status",
             Request::ClearStatus { .. } => "clear-status",
+            Request::SetMetadata { .. } => "set-metadata",
+            Request::SetGroup { .. } => "set-group",
             Request::Batch(_) => "replication",
-            Request::Apps => "fetch",
-            Request::Delta => "fetch-delta",
+            Request::Get(query) => match query.resource {
+                Resource::Apps => "fetch",
+                Resource::Delta => "fetch-delta",
+                Resource::App(_) => "fetch-app",
+                Resource::Vip(_) | Resource::SecureVip(_) => "fetch-vip",
+            },
             Request::Instance { .. } => "read-instance",
+            Request::StatusDocument => "read-status",
+            Request::Overrides => "read-overrides",
         }
     }
 
@@ -172,8 +285,13 @@ impl Wire for Request {
             Request::Cancel { id, .. }
             | Request::SetStatus { id, .. }
             | Request::ClearStatus { id, .. }
+            | Request::SetMetadata { id, .. }
             | Request::Instance { id, .. } => Some(*id),
-            Request::Batch(_) | Request::Apps | Request::Delta => None,
+            Request::Batch(_)
+            | Request::SetGroup { .. }
+            | Request::Get(_)
+            | Request::StatusDocument
+            | Request::Overrides => None,
         }
     }
 }
@@ -182,21 +300,23 @@ impl Wire for Response {
     fn bytes(&self) -> u32 {
         HEADERS
             + match &self.body {
-                Body::Empty => 0,
-                Body::Instance(_) => INSTANCE,
+                Body::Empty | Body::Redirect(_) | Body::Text(_) => 0,
+                Body::Instance(..) | Body::Status(_) => INSTANCE,
                 Body::Apps(apps) => many(apps.instances().len(), INSTANCE),
                 Body::Delta(delta) => many(delta.changes().len(), INSTANCE),
                 Body::Batch(results) => many(results.len(), 20),
+                Body::Overrides(overrides) => many(overrides.len(), 40),
             }
     }
 
     fn kind(&self) -> &'static str {
         match self.body {
-            Body::Empty => "answer",
-            Body::Instance(_) => "instance",
+            Body::Empty | Body::Redirect(_) | Body::Text(_) => "answer",
+            Body::Instance(..) => "instance",
             Body::Apps(_) => "registry",
             Body::Delta(_) => "delta",
             Body::Batch(_) => "replication-answer",
+            Body::Status(_) | Body::Overrides(_) => "document",
         }
     }
 }

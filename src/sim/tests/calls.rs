@@ -339,7 +339,7 @@ fn messages_are_interfered_with() {
         &[
             "1040 ping Ok(\"answer\")",
             "2020 ping Ok(\"answer\")",
-            "3020 ping Err(Status { code: 503, body: None })",
+            "3020 ping Err(Status { code: 503, body: None, location: None })",
             "4020 ping Ok(\"answer\")",
         ],
         &["1030 request ping from 0", "2010 request ping from 0", "4010 request ping from 0"],

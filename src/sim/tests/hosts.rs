@@ -223,6 +223,7 @@ fn traffic_shows_who_can_be_reached() {
         every: Duration::from_millis(every),
         first: SimTime::from_millis(first),
         timeout: Duration::from_millis(500),
+        retries: 0,
     };
     world.traffic = vec![line(1_000, 500)];
     world.duration = SimTime::from_secs(7);

@@ -174,7 +174,9 @@ impl Protocol for Toy {
             Input::Ask { ticket, operation } => {
                 self.say(cx, &format!("ask {operation:?}"));
                 match operation {
-                    Operation::LookUp { service } => cx.done(ticket, Answer::Found(InstanceId(service.0))),
+                    Operation::LookUp { service, except: _ } => {
+                        cx.done(ticket, Answer::Found(InstanceId(service.0)))
+                    }
                     Operation::Register { .. } => {}
                     _ => cx.done(ticket, Answer::Ok),
                 }

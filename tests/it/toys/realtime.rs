@@ -322,6 +322,7 @@ impl<P: Real> Life<P> {
                 let reply = self.tickets.remove(&ticket).expect("a ticket is answered once");
                 reply.send(answer).ok();
             }
+            Effect::Listen(_) => unreachable!("no toy closes its port"),
             Effect::Exit { code } => return Some(code),
             // The tape has it.
             Effect::Emit(_) => {}

@@ -92,7 +92,7 @@ pub fn exchange<T: Codec>(
         Some((&DATA, mut rest)) => T::take(&mut rest).ok_or(CallError::Broken),
         Some((&STATUS, mut rest)) => {
             let code = u16::take(&mut rest).ok_or(CallError::Broken)?;
-            Err(CallError::Status { code, body: None })
+            Err(CallError::Status { code, body: None, location: None })
         }
         _ => Err(CallError::Broken),
     }

@@ -201,6 +201,7 @@ fn effect_kind<P: Protocol>(effect: &Effect<P>) -> &'static str {
         Effect::Write { write: Write::Replace(_), .. } => "→ Write Replace",
         Effect::Flush { .. } => "→ Flush",
         Effect::Done { .. } => "→ Done",
+        Effect::Listen(_) => "→ Listen",
         Effect::Exit { .. } => "→ Exit",
         Effect::Emit(_) => "→ Emit",
     }
@@ -288,5 +289,6 @@ fn outward<P: Protocol>(effect: Effect<P>) -> Effect<Taped<P>> {
         Effect::Done { ticket, answer } => Effect::Done { ticket, answer },
         Effect::Exit { code } => Effect::Exit { code },
         Effect::Emit(event) => Effect::Emit(event),
+        Effect::Listen(open) => Effect::Listen(open),
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::protocol::eureka::config::InstanceConfig;
-use crate::protocol::eureka::instance::{InstanceInfo, LeaseInfo};
+use crate::protocol::eureka::instance::{About, InstanceInfo, LeaseInfo};
 use crate::protocol::eureka::node::Registration;
-use crate::protocol::eureka::wire::Heartbeat;
+use crate::protocol::eureka::wire::{Heartbeat, Stamp};
 use crate::protocol::{Event, InstanceId, ServiceId, Status, Wall};
 
 /// The local instance. Its status is kept by the client, because a server without registration has one too.
@@ -13,6 +13,7 @@ use crate::protocol::{Event, InstanceId, ServiceId, Status, Wall};
 pub struct Local {
     app: ServiceId,
     id: InstanceId,
+    about: Arc<About>,
     /// The settings as they are.
     configured: Arc<InstanceConfig>,
     /// The settings that the instance states; the replicator copies them.
@@ -28,6 +29,7 @@ impl Local {
         Local {
             app: registration.app,
             id: registration.id,
+            about: Arc::clone(&registration.about),
             configured: Arc::clone(&registration.instance),
             stated: Arc::clone(&registration.instance),
             last_dirty: wall.as_millis(),
@@ -96,12 +98,14 @@ impl Local {
             last_updated: self.last_dirty,
             lease: Some(lease(&self.stated)),
             action: None,
+            about: Arc::clone(&self.about),
         })
     }
 
     /// What a heartbeat carries.
     pub fn heartbeat(&self, status: Status) -> Heartbeat {
-        Heartbeat { app: self.app, id: self.id, status, last_dirty: Some(self.last_dirty), overridden: None }
+        let last_dirty = Stamp::At(self.last_dirty);
+        Heartbeat { app: self.app, id: self.id, status, last_dirty, overridden: None }
     }
 
     /// What tells two states of one process apart.

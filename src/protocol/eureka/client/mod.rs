@@ -35,7 +35,7 @@ use self::transport::{Chain, Kind};
 use super::config::{ClientConfig, Profile};
 use super::instance::Applications;
 use super::node::{ClientNode, Config};
-use super::wire::Response;
+use super::wire::{Query, Resource, Response};
 use super::{Eureka, Tag as EurekaTag};
 use crate::protocol::{Answer, Cx, Input, InstanceId, Instant, Operation, Status};
 
@@ -69,6 +69,8 @@ pub struct Client {
     /// What it registers, if it does.
     local: Option<Local>,
     endpoints: Endpoints,
+    /// A full read, and a delta.
+    queries: [Arc<Query>; 2],
     /// By channel.
     chains: [Chain; 2],
     refresh: Supervisor,
@@ -118,6 +120,7 @@ impl Client {
             applications: Arc::default(),
             local: registered.map(|registration| Local::new(registration, cx.wall())),
             endpoints: Endpoints::new(&node.service_urls, &node.zone, cx.random()),
+            queries: [Query::of(Resource::Apps), Query::of(Resource::Delta)].map(Arc::new),
             chains: [Chain::new(Channel::Registration), Chain::new(Channel::Query)],
             refresh: Supervisor::off(),
             heartbeat: Supervisor::off(),
@@ -349,14 +352,17 @@ impl Client {
                 self.change_status(*status, cx);
                 Answer::Ok
             }
-            Operation::LookUp { service } if running => self.look_up(*service, cx.random()),
+            Operation::LookUp { service, except: _ } if running => self.look_up(*service, cx.random()),
             // The client decides itself when to register, renew and deregister.
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
             | Operation::SetStatus { .. }
             | Operation::ClearStatus { .. }
-            | Operation::LookUp { .. } => Answer::Failed(0),
+            | Operation::LookUp { .. }
+            | Operation::SetMetadata { .. }
+            | Operation::SetHealth { .. }
+            | Operation::SetGroup { .. } => Answer::Failed(0),
         }
     }
 

@@ -60,7 +60,8 @@ impl Client {
         if Arc::ptr_eq(&self.applications, &applications) {
             return;
         }
-        cx.emit(Event::Adopted { view: Arc::clone(applications.view()) });
+        let view = Arc::clone(applications.view());
+        cx.emit(Event::Adopted { view, claimed: None, reconciles: false });
         self.applications = applications;
     }
 

@@ -6,6 +6,8 @@
 //! Differs from upstream: status and version of an instance are read at one moment (the original can read one before and the
 //! other after a change).
 
+use std::sync::Arc;
+
 use super::endpoints::Channel;
 use super::transport::{Around, Kind, Walk, accepts};
 use super::{Client, Stage};
@@ -143,13 +145,16 @@ impl Client {
 
     fn request(&self, kind: Kind) -> Request {
         match kind {
-            Kind::Register => Request::Register { info: self.own().info(self.status), replication: false },
+            Kind::Register => {
+                let info = self.own().info(self.status);
+                Request::Register { app: info.app, info, replication: false }
+            }
             Kind::Heartbeat => Request::Heartbeat(self.own().heartbeat(self.status), false),
             Kind::Cancel => {
                 Request::Cancel { app: self.own().app(), id: self.own().id(), replication: false }
             }
-            Kind::Full => Request::Apps,
-            Kind::Delta => Request::Delta,
+            Kind::Full => Request::Get(Arc::clone(&self.queries[0])),
+            Kind::Delta => Request::Get(Arc::clone(&self.queries[1])),
         }
     }
 

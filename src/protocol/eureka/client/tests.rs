@@ -47,6 +47,7 @@ fn info(id: u32, status: Status, action: Option<Action>) -> Arc<InstanceInfo> {
         last_updated: 1,
         lease: None,
         action,
+        about: Arc::default(),
     })
 }
 
@@ -72,18 +73,16 @@ fn healthy(request: &Request) -> Outcome {
 
 fn node(profile: Profile) -> ClientNode {
     let url = |n: u32| ServiceUrl { zone: "z".into(), host: format!("h{n}").into(), address: Address(n) };
-    ClientNode {
-        profile,
-        client: Arc::new(ClientConfig::defaults(profile)),
-        instance: Some(Registration {
-            app: APP,
-            id: OWN,
-            instance: Arc::new(InstanceConfig::defaults(profile)),
-            initial_status: Status::Up,
-        }),
-        zone: "z".into(),
-        service_urls: [url(0)].into(),
-    }
+    let plain =
+        ClientNode::new(profile, Arc::new(ClientConfig::defaults(profile)), "z".into(), [url(0)].into());
+    let instance = Some(Registration {
+        app: APP,
+        id: OWN,
+        instance: Arc::new(InstanceConfig::defaults(profile)),
+        initial_status: Status::Up,
+        about: Arc::default(),
+    });
+    ClientNode { instance, ..plain }
 }
 
 fn settings(node: &mut ClientNode) -> &mut ClientConfig {
@@ -173,7 +172,7 @@ impl Rig {
                 format!("announced {status} +{}", version - START)
             }
             Effect::Emit(Event::Joined { .. }) => "joined".to_owned(),
-            Effect::Emit(Event::Adopted { view }) => format!("adopted {}", view.listings().len()),
+            Effect::Emit(Event::Adopted { view, .. }) => format!("adopted {}", view.listings().len()),
             Effect::Done { answer, .. } => format!("{answer:?}"),
             Effect::Exit { code } => format!("exit {code}"),
             other => format!("{other:?}"),

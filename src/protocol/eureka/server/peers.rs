@@ -17,7 +17,7 @@ use super::{POOL, Tag};
 use crate::protocol::eureka::config::ServerConfig;
 use crate::protocol::eureka::instance::InstanceInfo;
 use crate::protocol::eureka::node::{ServerNode, ServiceUrl};
-use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Response};
+use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Response, Stamp};
 use crate::protocol::eureka::{self, Eureka};
 use crate::protocol::{Address, CallError, Cx, InstanceId, Instant, Origin, ServiceId, Status, Wall};
 
@@ -72,7 +72,7 @@ fn verdict(result: Result<Response, CallError>) -> Verdict {
     match result {
         Ok(Response { status: 200..=299, body: Body::Batch(results) }) => Verdict::Success(results),
         Ok(Response { status, body: _ }) => congested(status),
-        Err(CallError::Status { code, body: _ }) => congested(code),
+        Err(CallError::Status { code, .. }) => congested(code),
         Err(CallError::ReadTimeout) => Verdict::Retry(Failure::Congestion),
         Err(CallError::Refused | CallError::ConnectTimeout | CallError::Reset | CallError::Broken) => {
             Verdict::Retry(Failure::Transient)
@@ -350,7 +350,7 @@ fn item(task: &Task, holders: &Holders) -> Item {
         Action::Register => Item::Register(Arc::clone(holders.get(holder))),
         Action::Heartbeat => {
             let overridden = task.overridden;
-            Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Some(last_dirty), overridden })
+            Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
         }
         Action::Cancel => Item::Cancel { app, id },
         Action::SetStatus => Item::SetStatus { app, id, status, last_dirty },

@@ -11,9 +11,13 @@ use super::acceptor::Action;
 use super::boot::Phase;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
-use crate::protocol::eureka::instance::InstanceInfo;
-use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Response};
+use crate::protocol::eureka::instance::{About, InstanceInfo, LeaseStamps};
+use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Resource, Response, Stamp};
 use crate::protocol::{Answer, Cx, InstanceId, Operation, Origin, ServiceId, Status};
+
+fn time(stamp: Stamp) -> Option<i64> {
+    if let Stamp::At(time) = stamp { Some(time) } else { None }
+}
 
 fn origin(replication: bool) -> Origin {
     if replication { Origin::Replica } else { Origin::Client }
@@ -30,6 +34,7 @@ fn bare(app: ServiceId, id: InstanceId, now_ms: i64) -> InstanceInfo {
         last_updated: now_ms,
         lease: None,
         action: None,
+        about: Arc::new(About::least("app", "host")),
     }
 }
 
@@ -69,24 +74,30 @@ impl Server {
         let Some(app) = self.registry.store.app(id) else { return Answer::Failed(404) };
         let request = match *operation {
             Operation::Register { .. } => {
-                Request::Register { info: Arc::new(bare(app, id, cx.wall().as_millis())), replication: false }
+                let info = Arc::new(bare(app, id, cx.wall().as_millis()));
+                Request::Register { app, info, replication: false }
             }
             Operation::Renew { .. } => {
                 let status = Status::Up;
-                Request::Heartbeat(Heartbeat { app, id, status, last_dirty: None, overridden: None }, false)
+                let last_dirty = Stamp::Absent;
+                Request::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden: None }, false)
             }
             Operation::Deregister { .. } => Request::Cancel { app, id, replication: false },
             Operation::SetStatus { status, .. } => {
-                Request::SetStatus { app, id, status, last_dirty: None, replication: false }
+                let (status, last_dirty) = (Some(status), Stamp::Absent);
+                Request::SetStatus { app, id, status, last_dirty, replication: false }
             }
             Operation::ClearStatus { .. } => Request::ClearStatus {
                 app,
                 id,
-                status: Status::Unknown,
-                last_dirty: None,
+                status: Some(Status::Unknown),
+                last_dirty: Stamp::Absent,
                 replication: false,
             },
-            Operation::LookUp { .. } => return Answer::Failed(0),
+            Operation::LookUp { .. }
+            | Operation::SetMetadata { .. }
+            | Operation::SetHealth { .. }
+            | Operation::SetGroup { .. } => return Answer::Failed(0),
         };
         let response = self.serve(request, cx);
         if (200..=299).contains(&response.status) { Answer::Ok } else { Answer::Failed(response.status) }
@@ -94,31 +105,34 @@ impl Server {
 
     fn answer(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
         match request {
-            Request::Register { info, replication } => {
+            Request::Register { app: _, info, replication } => {
                 self.register(info, replication, cx);
                 Response::empty(204)
             }
             Request::Heartbeat(heartbeat, replication) => {
                 let (status, entity) = self.heartbeat(&heartbeat, replication, cx);
-                Response { status, body: entity.map_or(Body::Empty, Body::Instance) }
+                let body = |info| Body::Instance(info, LeaseStamps::default());
+                Response { status, body: entity.map_or(Body::Empty, body) }
             }
             Request::Cancel { app, id, replication } => {
                 Response::empty(self.cancel(app, id, replication, cx))
             }
             Request::SetStatus { app, id, status, last_dirty, replication } => {
-                Response::empty(self.set_status((app, id), status, last_dirty, replication, cx))
+                let Some(status) = status else { return Response::empty(500) };
+                Response::empty(self.set_status((app, id), status, time(last_dirty), replication, cx))
             }
             Request::ClearStatus { app, id, status, last_dirty, replication } => {
-                Response::empty(self.clear_status((app, id), status, last_dirty, replication, cx))
+                let Some(status) = status else { return Response::empty(500) };
+                Response::empty(self.clear_status((app, id), status, time(last_dirty), replication, cx))
             }
             Request::Batch(items) => self.batch(&items, cx),
-            Request::Apps => {
+            Request::Get(query) if query.resource == Resource::Apps => {
                 if !self.access_allowed(cx) {
                     return Response::empty(403);
                 }
                 Response { status: 200, body: Body::Apps(self.registry.applications(cx)) }
             }
-            Request::Delta => {
+            Request::Get(query) if query.resource == Resource::Delta => {
                 if self.registry.config.disable_delta || !self.access_allowed(cx) {
                     return Response::empty(403);
                 }
@@ -127,10 +141,15 @@ impl Server {
             Request::Instance { app: _, id } => match self.registry.find(id, cx.wall().as_millis()) {
                 Some(holder) => {
                     let info = Arc::clone(self.registry.store.holders.get(holder));
-                    Response { status: 200, body: Body::Instance(info) }
+                    Response { status: 200, body: Body::Instance(info, LeaseStamps::default()) }
                 }
                 None => Response::empty(404),
             },
+            Request::SetMetadata { .. }
+            | Request::SetGroup { .. }
+            | Request::Get(_)
+            | Request::StatusDocument
+            | Request::Overrides => Response::empty(404),
         }
     }
 
@@ -190,7 +209,7 @@ impl Server {
         if !self.registry.config.sync_when_timestamp_differs {
             return (200, None);
         }
-        let Some(reported) = heartbeat.last_dirty else { return (200, None) };
+        let Stamp::At(reported) = heartbeat.last_dirty else { return (200, None) };
         let Some(holder) = self.registry.find(id, cx.wall().as_millis()) else { return (200, None) };
         let stored = self.registry.store.holders.version(holder);
         if reported > stored {

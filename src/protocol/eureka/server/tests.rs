@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::protocol::eureka::config::{ClientConfig, Profile, ServerConfig};
-use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo, LeaseInfo};
+use crate::protocol::eureka::instance::{About, Action, Applications, Delta, InstanceInfo, LeaseInfo};
 use crate::protocol::eureka::node::{ClientNode, ServiceUrl};
-use crate::protocol::eureka::wire::{Body, Heartbeat, Item, Request, Response};
+use crate::protocol::eureka::wire::{Body, Heartbeat, Item, Query, Request, Resource, Response, Stamp};
 use crate::protocol::eureka::{self, Config};
 use crate::protocol::random::{Key, Stream};
 use crate::protocol::{
@@ -38,6 +38,7 @@ pub(super) fn info(id: u32, last_dirty: i64) -> InstanceInfo {
         last_updated: last_dirty,
         lease: Some(lease),
         action: None,
+        about: Arc::new(About::least("app", "host")),
     }
 }
 
@@ -49,18 +50,9 @@ fn node(profile: Profile, peers: u32) -> ServerNode {
         host: Arc::from(format!("peer{peer}")),
         address: Address(peer),
     };
-    ServerNode {
-        server: Arc::new(ServerConfig::defaults(profile)),
-        client: ClientNode {
-            profile,
-            client: Arc::new(client),
-            instance: None,
-            zone: Arc::from("defaultZone"),
-            service_urls: (0..=peers).map(url).collect(),
-        },
-        hostname: Arc::from("peer0"),
-        my_url: None,
-    }
+    let urls = (0..=peers).map(url).collect();
+    let client = ClientNode::new(profile, Arc::new(client), Arc::from("defaultZone"), urls);
+    ServerNode::new(Arc::new(ServerConfig::defaults(profile)), client, Arc::from("peer0"))
 }
 
 /// A Spring server without peers, and the settings changed by `change`.
@@ -167,18 +159,18 @@ impl Driver {
     }
 
     fn register(&mut self, info: InstanceInfo, replication: bool) {
-        let response = self.request(Request::Register { info: Arc::new(info), replication });
+        let response = self.request(Request::Register { app: info.app, info: Arc::new(info), replication });
         assert_eq!(response.status, 204);
     }
 
     fn heartbeat(&mut self, id: u32, last_dirty: i64) -> u16 {
-        self.renew(id, Some(last_dirty), None, false).status
+        self.renew(id, Stamp::At(last_dirty), None, false).status
     }
 
     fn renew(
         &mut self,
         id: u32,
-        last_dirty: Option<i64>,
+        last_dirty: Stamp,
         overridden: Option<Status>,
         replication: bool,
     ) -> Response {
@@ -192,7 +184,14 @@ impl Driver {
 
     fn set_status(&mut self, id: u32, status: Status) -> u16 {
         let id = InstanceId(id);
-        self.request(Request::SetStatus { app: APP, id, status, last_dirty: None, replication: false }).status
+        self.request(Request::SetStatus {
+            app: APP,
+            id,
+            status: Some(status),
+            last_dirty: Stamp::Absent,
+            replication: false,
+        })
+        .status
     }
 
     fn held(&self, id: u32) -> Option<InstanceInfo> {
@@ -206,18 +205,18 @@ impl Driver {
 
     /// Whether a request for the instance finds it.
     fn is_found(&mut self, id: u32) -> bool {
-        self.request(Request::Instance { app: APP, id: InstanceId(id) }).status == 200
+        self.request(Request::Instance { app: Some(APP), id: InstanceId(id) }).status == 200
     }
 
     fn apps(&mut self) -> Arc<Applications> {
-        match self.request(Request::Apps) {
+        match self.request(Request::Get(Query::of(Resource::Apps).into())) {
             Response { status: 200, body: Body::Apps(apps) } => apps,
             other => panic!("the registry was asked for: {other:?}"),
         }
     }
 
     fn delta(&mut self) -> Arc<Delta> {
-        match self.request(Request::Delta) {
+        match self.request(Request::Get(Query::of(Resource::Delta).into())) {
             Response { status: 200, body: Body::Delta(delta) } => delta,
             other => panic!("the delta was asked for: {other:?}"),
         }
@@ -294,18 +293,26 @@ fn equal_inputs_give_equal_fingerprints_and_a_lease_changes_them() {
 #[test]
 fn a_netflix_server_redirects_nobody_once_it_is_open() {
     let mut driver = Driver::new(node(Profile::Netflix, 0));
-    assert_eq!(driver.request(Request::Apps).status, 503, "not open while it syncs");
+    assert_eq!(
+        driver.request(Request::Get(Query::of(Resource::Apps).into())).status,
+        503,
+        "not open while it syncs"
+    );
     driver.at(119_999);
-    assert_eq!(driver.request(Request::Apps).status, 503);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 503);
     driver.at(120_000);
     assert_eq!((driver.gauge(Gauge::Serving), driver.gauge(Gauge::ExpectedClients)), (1, 0));
-    assert_eq!(driver.request(Request::Apps).status, 403, "the copy was empty");
+    assert_eq!(
+        driver.request(Request::Get(Query::of(Resource::Apps).into())).status,
+        403,
+        "the copy was empty"
+    );
     driver.register(info(1, 100), false);
     assert_eq!(driver.heartbeat(1, 100), 200, "only reads are refused");
     driver.at(420_000);
-    assert_eq!(driver.request(Request::Delta).status, 403);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Delta).into())).status, 403);
     driver.at(420_001);
-    assert_eq!(driver.request(Request::Delta).status, 200);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Delta).into())).status, 200);
 }
 
 #[test]
@@ -313,7 +320,7 @@ fn a_spring_server_serves_from_the_first_moment() {
     let mut driver = alone(|_| {});
     assert_eq!((driver.gauge(Gauge::Serving), driver.gauge(Gauge::ExpectedClients)), (1, 1));
     assert_eq!(driver.gauge(Gauge::RenewalThreshold), 1);
-    assert_eq!(driver.request(Request::Apps).status, 200);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 200);
 }
 
 #[test]
@@ -340,7 +347,7 @@ fn a_netflix_server_stops_at_once() {
     assert!(driver.exited);
     driver.at(130_000);
     assert!(driver.batches().is_empty(), "what waited for the peer is lost");
-    assert_eq!(driver.request(Request::Apps).status, 503);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 503);
 }
 
 #[test]
@@ -348,7 +355,7 @@ fn a_spring_server_ends_when_its_embedded_client_has() {
     let mut driver = with_peers(1);
     driver.register(info(1, 100), false);
     driver.at(100).input(Input::Stop);
-    assert_eq!(driver.request(Request::Apps).status, 503);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 503);
     driver.at(200);
     assert!(driver.exited);
     driver.input(Input::Stop);
@@ -371,7 +378,7 @@ fn an_operator_sends_requests_by_hand() {
     assert_eq!(driver.ask(Operation::Deregister { instance: id }), 404);
     assert_eq!(driver.ask(Operation::Register { instance: id }), 200);
     assert_eq!(driver.held(1).map(|info| info.last_dirty), Some(driver.wall_ms()));
-    assert_eq!(driver.ask(Operation::LookUp { service: APP }), 0);
+    assert_eq!(driver.ask(Operation::LookUp { service: APP, except: None }), 0);
     driver.at(600);
     let kinds: Vec<_> = driver.batches().iter().flat_map(Batch::kinds).collect();
     assert_eq!(kinds, [("register", 1), ("set-status", 1), ("clear-status", 1), ("cancel", 1)]);

@@ -150,7 +150,7 @@ fn a_look_up_picks_among_those_up_each_as_often() {
         let mut rig = Rig::application(&node, move |_, _| Some((0, body(Body::Apps(Arc::clone(&registry))))));
         rig.run_to(1);
         rig.taken();
-        (0..3000).for_each(|_| rig.ask(Operation::LookUp { service: APP }));
+        (0..3000).for_each(|_| rig.ask(Operation::LookUp { service: APP, except: None }));
         let found = rig.taken();
         for id in [7, 8, 9] {
             let line = format!("1 Found(InstanceId({id}))");
@@ -158,7 +158,7 @@ fn a_look_up_picks_among_those_up_each_as_often() {
             let share = if expected.contains(&id) { 3000 / expected.len() } else { 0 };
             assert!(count.abs_diff(share) < 150, "instance {id}: {count} instead of {share}");
         }
-        rig.ask(Operation::LookUp { service: ServiceId(5) });
+        rig.ask(Operation::LookUp { service: ServiceId(5), except: None });
         assert_eq!(rig.taken(), ["1 NoneFound"]);
     };
     check(true, &[7, 9]);
@@ -168,7 +168,7 @@ fn a_look_up_picks_among_those_up_each_as_often() {
 #[test]
 fn what_a_client_does_by_itself_cannot_be_asked_of_it() {
     let mut rig = Rig::application(&node(Profile::SpringCloud), |_, _| None);
-    rig.ask(Operation::LookUp { service: APP });
+    rig.ask(Operation::LookUp { service: APP, except: None });
     assert_eq!(rig.taken(), ["0 fetch", "0 Failed(0)"], "not constructed yet");
     let mut rig = Rig::application(&node(Profile::Netflix), |_, request| Some((0, healthy(request))));
     rig.run_to(1);

@@ -152,10 +152,10 @@ fn heartbeat_outcomes() {
         "60020 joined",
     ];
     check(ok(404), registered);
-    check(Err(CallError::Status { code: 404, body: None }), registered);
-    check(Err(CallError::Status { code: 404, body: Some("<html>".into()) }), registered);
+    check(Err(CallError::Status { code: 404, body: None, location: None }), registered);
+    check(Err(CallError::Status { code: 404, body: Some("<html>".into()), location: None }), registered);
     let error_document = r#"{"timestamp":1,"status":404}"#;
-    check(Err(CallError::Status { code: 404, body: Some(error_document.into()) }), failed);
+    check(Err(CallError::Status { code: 404, body: Some(error_document.into()), location: None }), failed);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn heartbeats_are_answered_as_in_the_original() {
         driver.at(1000);
         let response = driver.renew(1, version, overridden, replication);
         let copy = match &response.body {
-            Body::Instance(copy) => Some(copy.last_dirty),
+            Body::Instance(copy, _) => Some(copy.last_dirty),
             _ => None,
         };
         let origin = if replication { Origin::Replica } else { Origin::Client };
@@ -115,17 +115,17 @@ fn heartbeats_are_answered_as_in_the_original() {
         }
     };
     let oos = Some(OutOfService);
-    check(CLIENT, None, None, (200, false, true, false));
-    check(CLIENT, Some(100), None, (200, false, true, false));
-    check(CLIENT, Some(90), None, (200, false, true, false));
-    check(CLIENT, Some(110), None, (404, false, true, false));
-    check(REPLICA, Some(100), None, (200, false, false, false));
-    check(REPLICA, Some(90), None, (409, true, false, false));
-    check(REPLICA, Some(110), oos, (404, false, false, true));
-    check(REPLICA, Some(110), None, (404, false, false, false));
-    check(REPLICA, Some(110), Some(Unknown), (404, false, false, false));
-    check(REPLICA, Some(90), oos, (409, true, false, false));
-    check(CLIENT, Some(110), oos, (404, false, true, false));
+    check(CLIENT, Stamp::Absent, None, (200, false, true, false));
+    check(CLIENT, Stamp::At(100), None, (200, false, true, false));
+    check(CLIENT, Stamp::At(90), None, (200, false, true, false));
+    check(CLIENT, Stamp::At(110), None, (404, false, true, false));
+    check(REPLICA, Stamp::At(100), None, (200, false, false, false));
+    check(REPLICA, Stamp::At(90), None, (409, true, false, false));
+    check(REPLICA, Stamp::At(110), oos, (404, false, false, true));
+    check(REPLICA, Stamp::At(110), None, (404, false, false, false));
+    check(REPLICA, Stamp::At(110), Some(Unknown), (404, false, false, false));
+    check(REPLICA, Stamp::At(90), oos, (409, true, false, false));
+    check(CLIENT, Stamp::At(110), oos, (404, false, true, false));
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn a_heartbeat_without_a_lease_or_with_an_unknown_status_changes_nothing() {
 fn versions_are_not_compared_where_that_is_switched_off() {
     let mut driver = alone(|config| config.sync_when_timestamp_differs = false);
     driver.register(info(1, 100), false);
-    assert_eq!(driver.renew(1, Some(110), None, true).status, 200);
-    assert_eq!(driver.renew(1, Some(90), None, true).status, 200);
+    assert_eq!(driver.renew(1, Stamp::At(110), None, true).status, 200);
+    assert_eq!(driver.renew(1, Stamp::At(90), None, true).status, 200);
 }
 
 #[test]
@@ -158,7 +158,13 @@ fn an_override_hides_the_client_until_it_is_cleared() {
     driver.register(info(1, 130), false);
     assert_eq!(driver.status(1), Some(OutOfService));
     let id = InstanceId(1);
-    let clear = Request::ClearStatus { app: APP, id, status: Unknown, last_dirty: None, replication: false };
+    let clear = Request::ClearStatus {
+        app: APP,
+        id,
+        status: Some(Unknown),
+        last_dirty: Stamp::Absent,
+        replication: false,
+    };
     assert_eq!(driver.request(clear).status, 200);
     assert_eq!((driver.status(1), driver.heartbeat(1, 130)), (Some(Unknown), 404));
     driver.register(info(1, 140), false);
@@ -183,12 +189,12 @@ fn a_status_update_can_raise_the_version_but_not_lower_it() {
         app: APP,
         id: InstanceId(1),
         status,
-        last_dirty: Some(last_dirty),
+        last_dirty: Stamp::At(last_dirty),
         replication: true,
     };
-    assert_eq!(driver.request(update(OutOfService, 150)).status, 200);
+    assert_eq!(driver.request(update(Some(OutOfService), 150)).status, 200);
     assert_eq!(driver.held(1).map(|held| held.last_dirty), Some(150));
-    assert_eq!(driver.request(update(Down, 140)).status, 200);
+    assert_eq!(driver.request(update(Some(Down), 140)).status, 200);
     assert_eq!(driver.held(1).map(|held| (held.status, held.last_dirty)), Some((Down, 150)));
     let changed =
         |status| Event::Changed { instance: InstanceId(1), status, version: 150, origin: Origin::Replica };
@@ -247,10 +253,10 @@ fn carry_out(driver: &mut Driver, write: Write) {
             driver.register(InstanceInfo { status, ..info(1, version) }, replication);
         }
         Write::Renew { version, replication } => {
-            driver.renew(1, Some(version), None, replication);
+            driver.renew(1, Stamp::At(version), None, replication);
         }
         Write::SetStatus { version, status, replication } => {
-            let last_dirty = Some(version);
+            let (status, last_dirty) = (Some(status), Stamp::At(version));
             driver.request(Request::SetStatus { app, id, status, last_dirty, replication });
         }
     }

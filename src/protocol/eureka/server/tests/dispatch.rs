@@ -143,7 +143,7 @@ fn a_newer_task_displaces_the_failed_one() {
     driver.at(2000);
     let next = driver.batches();
     let [Item::Heartbeat(first), Item::Heartbeat(_)] = &next[0].items[..] else { panic!("both: {next:?}") };
-    assert_eq!((first.status, first.last_dirty, next[0].at_ms, next.len()), (Down, Some(110), 1030, 1));
+    assert_eq!((first.status, first.last_dirty, next[0].at_ms, next.len()), (Down, Stamp::At(110), 1030, 1));
 }
 
 /// Golden vectors of the reference, 12.8: what the peer answers, and when the batch is sent again (ms).
@@ -167,8 +167,8 @@ fn failures_are_retried_by_class() {
     check(|_| Err(CallError::Broken), Some(610));
     check(|_| Err(CallError::ReadTimeout), Some(1510));
     check(|_| Ok(Response::empty(503)), Some(1510));
-    check(|_| Err(CallError::Status { code: 503, body: None }), Some(1510));
-    check(|_| Err(CallError::Status { code: 502, body: None }), None);
+    check(|_| Err(CallError::Status { code: 503, body: None, location: None }), Some(1510));
+    check(|_| Err(CallError::Status { code: 502, body: None, location: None }), None);
     check(|_| Ok(Response::empty(307)), None);
     check(|_| Ok(Response::empty(404)), None);
     check(|_| Ok(Response::empty(500)), None);
@@ -278,8 +278,8 @@ fn a_batch_says_what_holds_when_it_leaves_not_when_it_was_queued() {
     let raise = Request::SetStatus {
         app: APP,
         id: InstanceId(0),
-        status: Down,
-        last_dirty: Some(130),
+        status: Some(Down),
+        last_dirty: Stamp::At(130),
         replication: true,
     };
     assert_eq!(driver.request(raise).status, 200);
@@ -287,10 +287,10 @@ fn a_batch_says_what_holds_when_it_leaves_not_when_it_was_queued() {
     let batch = driver.batches().remove(0);
     let said = batch.items.iter().map(|item| match item {
         Item::Heartbeat(heartbeat) => (heartbeat.status, heartbeat.last_dirty, heartbeat.overridden),
-        Item::SetStatus { status, last_dirty, .. } => (*status, Some(*last_dirty), None),
+        Item::SetStatus { status, last_dirty, .. } => (*status, Stamp::At(*last_dirty), None),
         other => panic!("not asked for: {other:?}"),
     });
-    assert_eq!(said.collect::<Vec<_>>(), [(Down, Some(130), None), (Down, Some(130), None)]);
+    assert_eq!(said.collect::<Vec<_>>(), [(Down, Stamp::At(130), None), (Down, Stamp::At(130), None)]);
 }
 
 /// The other half: a registration puts a new object under the lease, and a waiting task keeps pointing at the old one.
@@ -302,7 +302,7 @@ fn a_task_keeps_the_object_that_a_registration_has_replaced() {
     driver.at(500);
     let batch = driver.batches().remove(0);
     let [Item::Heartbeat(heartbeat)] = &batch.items[..] else { panic!("one heartbeat: {batch:?}") };
-    assert_eq!((heartbeat.status, heartbeat.last_dirty), (Up, Some(100)));
+    assert_eq!((heartbeat.status, heartbeat.last_dirty), (Up, Stamp::At(100)));
     driver.outcome(&batch, all(&batch, 200));
     assert_eq!(
         driver.server.registry.store.holders.len(),
@@ -316,7 +316,7 @@ fn a_batch_is_worked_off_in_order_with_a_result_for_each_item() {
     let mut driver = alone(|_| {});
     let id = InstanceId(1);
     let beat = |last_dirty| {
-        let (last_dirty, overridden) = (Some(last_dirty), None);
+        let (last_dirty, overridden) = (Stamp::At(last_dirty), None);
         Item::Heartbeat(Heartbeat { app: APP, id, status: Up, last_dirty, overridden })
     };
     let items = vec![

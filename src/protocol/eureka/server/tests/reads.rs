@@ -83,5 +83,5 @@ fn a_quiet_registry_keeps_serving_old_deltas_until_the_cache_expires() {
 #[test]
 fn a_server_can_refuse_deltas() {
     let mut driver = alone(|config| config.disable_delta = true);
-    assert_eq!(driver.request(Request::Delta).status, 403);
+    assert_eq!(driver.request(Request::Get(Query::of(Resource::Delta).into())).status, 403);
 }
