@@ -9,11 +9,11 @@
 //! Requests take the client's transport, as in Eureka 2.x: with one URL a region, a server that answered once is tried twice
 //! before a fetch fails. Its settings are the embedded client's.
 //!
-//! A delta is applied otherwise than a client does it: the application of a deletion is taken over, too, if it was unknown, and
-//! an application that has lost all its instances remains, as an empty one. Both matter: with only empty applications the fetcher
-//! goes on asking for deltas, and to a reader an empty application of one region hides that of the next.
+//! A delta is applied otherwise than a client does it: a deletion brings the application with it if it was unknown, and an
+//! application that has lost all its instances remains, as an empty one. So no ghosts come from a delta, and with only empty
+//! applications the fetcher goes on asking for deltas. To a reader, an empty application of one region hides that of the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInf
 use crate::protocol::eureka::node::{self, ServerNode, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Identity, Query, Request, Resource, Response};
 use crate::protocol::eureka::{self, Eureka};
-use crate::protocol::{Address, CallError, Cx, InstanceId, Instant, ServiceId};
+use crate::protocol::{Address, CallError, Cx, InstanceId, Instant};
 
 /// How far a timed-out fetch may stretch the interval: 5 times (hard-coded in Netflix/eureka: `RemoteRegionRegistry`).
 const BACK_OFF_BOUND: u32 = 5;
@@ -71,19 +71,13 @@ struct Fetcher {
     next_run: u16,
     /// Counts the fetches that changed the copy, so that an older one does not overwrite it.
     generation: u32,
-    mirror: Mirror,
+    copy: Arc<Applications>,
+    /// Whether there are applications in it, be they without instances: deltas do not remove them.
+    has_apps: bool,
     /// Whether the first fetch is over.
     constructed: bool,
     /// Whether a fetch has ever succeeded.
     ready: bool,
-}
-
-/// The registry of another region.
-#[derive(Clone, Debug, Default)]
-struct Mirror {
-    instances: Arc<Applications>,
-    /// Its applications, also those that have lost all their instances.
-    apps: BTreeSet<ServiceId>,
 }
 
 /// One fetch under way, always in the middle of exactly one request.
@@ -104,7 +98,7 @@ impl RemoteRegions {
     /// What is held of a region.
     #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn content(&self, region: usize) -> &Arc<Applications> {
-        &self.fetchers[region].mirror.instances
+        &self.fetchers[region].copy
     }
 
     /// Whether a region has ever been fetched. That never ends.
@@ -162,8 +156,8 @@ impl RemoteRegions {
     pub(super) fn fingerprint(&self, mut into: &mut dyn Hasher) {
         for fetcher in &self.fetchers {
             (&fetcher.endpoints, &fetcher.chain, &fetcher.supervisor, &fetcher.runs).hash(&mut into);
-            (fetcher.next_run, fetcher.generation, fetcher.ready, &fetcher.mirror.apps).hash(&mut into);
-            fetcher.mirror.instances.view().listings().hash(&mut into);
+            (fetcher.next_run, fetcher.generation, fetcher.ready, fetcher.has_apps).hash(&mut into);
+            fetcher.copy.view().listings().hash(&mut into);
         }
     }
 }
@@ -188,7 +182,8 @@ impl Fetcher {
             runs: Vec::new(),
             next_run: 0,
             generation: 0,
-            mirror: Mirror::default(),
+            copy: Arc::default(),
+            has_apps: false,
             constructed: false,
             ready: false,
         }
@@ -198,8 +193,7 @@ impl Fetcher {
     fn begin(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
         let id = self.next_run;
         self.next_run = id.wrapping_add(1);
-        let kind =
-            if settings.disable_delta || self.mirror.apps.is_empty() { Kind::Full } else { Kind::Delta };
+        let kind = if settings.disable_delta || !self.has_apps { Kind::Full } else { Kind::Delta };
         self.request(id, kind, settings, cx);
     }
 
@@ -274,12 +268,15 @@ impl Fetcher {
         let success = match (run.kind, answer) {
             (Kind::Delta, Some(Response { status: 200..=299, body: Body::Delta(delta) })) if current => {
                 self.generation = self.generation.wrapping_add(1);
-                self.mirror.apply(&delta);
-                self.mirror.instances.histogram() == delta.histogram()
+                if !delta.changes().is_empty() {
+                    (self.copy, self.has_apps) = (Arc::new(applied(&self.copy, &delta)), true);
+                }
+                self.copy.histogram() == delta.histogram()
             }
             (Kind::Full, Some(Response { status: 200..=299, body: Body::Apps(applications) })) if current => {
                 self.generation = self.generation.wrapping_add(1);
-                self.mirror.replace(applications);
+                self.has_apps = !applications.instances().is_empty();
+                self.copy = applications;
                 true
             }
             _ => false,
@@ -297,36 +294,18 @@ impl Fetcher {
     }
 }
 
-impl Mirror {
-    fn replace(&mut self, applications: Arc<Applications>) {
-        self.apps = applications.instances().iter().map(|info| info.app).collect();
-        self.instances = applications;
-    }
-
-    /// Application by application; within one, change by change.
-    fn apply(&mut self, delta: &Delta) {
-        if delta.changes().is_empty() {
-            return;
-        }
-        let mut changes = delta.changes().to_vec();
-        changes.sort_by_key(|info| info.app);
-        let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
-        let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> =
-            self.instances.instances().iter().map(entry).collect();
-        for group in changes.chunk_by(|one, other| one.app == other.app) {
-            if self.apps.insert(group[0].app) {
-                // The delta's application is taken over as it is, whatever its first change says.
-                instances.extend(group.iter().map(entry));
-            }
-            for change in group {
-                match change.action {
-                    Some(Action::Deleted) => drop(instances.remove(&change.id)),
-                    Some(Action::Added | Action::Modified) | None => {
-                        instances.insert(change.id, Arc::clone(change));
-                    }
-                }
+/// A copy after a delta: every change in order. The original first takes over the delta's application as a whole if it was
+/// unknown, which makes no difference to the instances.
+fn applied(copy: &Applications, delta: &Delta) -> Applications {
+    let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
+    let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> = copy.instances().iter().map(entry).collect();
+    for change in delta.changes() {
+        match change.action {
+            Some(Action::Deleted) => drop(instances.remove(&change.id)),
+            Some(Action::Added | Action::Modified) | None => {
+                drop(instances.insert(change.id, Arc::clone(change)))
             }
         }
-        self.instances = Arc::new(Applications::new(instances.into_values().collect()));
     }
+    Applications::new(instances.into_values().collect())
 }
