@@ -95,7 +95,7 @@ fn a_delta_that_is_no_copy_shows_what_holds_when_it_is_sent() {
 fn what_deltas_refer_to_is_given_back() {
     let mut driver = switched(|fixes| fixes.delta_copies = false);
     for round in 0..50 {
-        driver.at(round * 30_000).register(info(1, 100 + round as i64), false);
+        driver.at(round * 30_000).register(info(1, 100 + round as i64), true);
         driver.delta();
     }
     assert!(
