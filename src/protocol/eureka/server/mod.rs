@@ -1,12 +1,10 @@
 //! The registry server.
 //!
 //! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
-//! [`preservation`] (the small arithmetic), [`store`] and [`cache`] (what is held, what readers get), [`groups`] (AWS),
+//! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`groups`] (AWS),
 //! [`registry`] and [`eviction`] (the operations); then replication: [`task`], [`pending`], [`shaper`] and [`acceptor`] (one
-//! peer's dispatcher), [`recycler`], [`peers`]; then [`remote`] (copies of other regions), [`timers`], [`resource`] (requests),
-//! [`prime`] and [`boot`] (start and stop). This file takes the inputs and keeps the one deadline.
-//!
-//! Left out: the rate limiter, the status page.
+//! peer's dispatcher), [`recycler`], [`peers`]; then [`remote`] (fetching other regions), [`timers`], [`limits`], [`validation`]
+//! and [`resource`] (requests), [`prime`] and [`boot`] (start and stop). This file takes the inputs and keeps the one deadline.
 
 mod holders;
 mod lease;
@@ -14,6 +12,7 @@ mod rules;
 mod overrides;
 mod preservation;
 mod store;
+mod regions;
 mod cache;
 mod groups;
 mod registry;
@@ -26,6 +25,8 @@ mod recycler;
 mod peers;
 mod remote;
 mod timers;
+mod limits;
+mod validation;
 mod resource;
 mod prime;
 mod boot;
@@ -37,6 +38,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use self::boot::Phase;
+use self::limits::ReadLimit;
 use self::peers::Peers;
 use self::prime::Priming;
 use self::recycler::Recycler;
@@ -44,10 +46,11 @@ use self::registry::Registry;
 use self::remote::{RemoteRegions, Settings};
 use self::timers::{Timer, Timers};
 use super::client::Client;
+use super::instance::Histogram;
 use super::node::ServerNode;
 use super::wire::{ItemResult, Response};
 use super::{Eureka, Tag as ProcessTag};
-use crate::protocol::{CallError, Cx, Event, Gauge, Input, Instant, PoolId, Wall};
+use crate::protocol::{CallError, Cx, Event, Gauge, Input, Instant, PoolId, Status, Wall};
 
 // A server's connection pools: 0 and 1 are the embedded client's (`client::endpoints::Channel`: registrations, reads), and these.
 
@@ -83,6 +86,7 @@ pub struct Server {
     regions: RemoteRegions,
     priming: Priming,
     results: Recycler<ItemResult>,
+    read_limit: ReadLimit,
 
     timers: Timers,
     refresh_at: Option<Instant>,
@@ -95,7 +99,33 @@ pub struct Server {
     /// Wall clock minus monotonic clock when deadlines were last computed.
     offset_ns: i64,
     next_timeout: Option<Instant>,
+    /// What was reported last, at a glance.
+    figures: Option<Figures>,
     reported: [Option<i64>; Gauge::ALL.len()],
+}
+
+/// The registry's figures: what its gauges show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Figures {
+    renewals: u32,
+    expected: u32,
+    threshold: i32,
+    protected: bool,
+    below_threshold: bool,
+    open: bool,
+    overrides: u32,
+    statuses: Histogram,
+    limited: u64,
+}
+
+fn gauge_of(status: Status) -> Gauge {
+    match status {
+        Status::Up => Gauge::StatusUp,
+        Status::Down => Gauge::StatusDown,
+        Status::Starting => Gauge::StatusStarting,
+        Status::OutOfService => Gauge::StatusOutOfService,
+        Status::Unknown => Gauge::StatusUnknown,
+    }
 }
 
 fn offset_ns(now: Instant, wall: Wall) -> i64 {
@@ -109,11 +139,12 @@ impl Server {
             node: node.clone(),
             phase: Phase::Constructing,
             client: Client::start(&node.client, cx),
-            registry: Registry::new(&node.server),
+            registry: Registry::new(node),
             peers: Peers::default(),
             regions: RemoteRegions::default(),
             priming: Priming::default(),
             results: Recycler::default(),
+            read_limit: ReadLimit::default(),
             timers: Timers::default(),
             refresh_at: None,
             refresh_interval: node.server.peer_nodes_update_interval,
@@ -121,6 +152,7 @@ impl Server {
             copied_nothing: true,
             offset_ns: offset_ns(cx.now(), cx.wall()),
             next_timeout: None,
+            figures: None,
             reported: [None; Gauge::ALL.len()],
         };
         cx.listen(false);
@@ -178,7 +210,8 @@ impl Server {
             }
             Tag::Prime { peer: _ } => self.on_primed(result, cx),
             Tag::Region { region, run } => {
-                self.regions.on_outcome((region, run), result, Settings::of(&self.node), cx);
+                let (settings, regions) = (Settings::of(&self.node), &mut self.registry.regions);
+                self.regions.on_outcome((region, run), result, settings, regions, cx);
                 self.advance(cx);
             }
         }
@@ -193,6 +226,7 @@ impl Server {
     pub fn fingerprint(&self, mut into: &mut dyn Hasher) {
         (self.phase, self.timers, self.refresh_at, self.started_ms, self.copied_nothing).hash(&mut into);
         self.registry.fingerprint(into);
+        self.read_limit.hash(&mut into);
         self.peers.fingerprint(&self.registry.store.holders, into);
         self.regions.fingerprint(into);
         self.client.fingerprint(into);
@@ -223,7 +257,7 @@ impl Server {
             self.report_replication(cx);
         }
         if regions_due {
-            self.regions.on_timeout(Settings::of(&self.node), cx);
+            self.regions.on_timeout(Settings::of(&self.node), &self.registry.regions, cx);
         }
         if client_due {
             self.client.handle(Input::Timeout, cx);
@@ -236,6 +270,7 @@ impl Server {
             Timer::Rate => {
                 self.registry.preservation.rate.rotate();
                 // The end of a window is told even if the count is the same.
+                self.figures = None;
                 self.reported[Gauge::RenewalsLastMinute as usize] = None;
             }
             Timer::Replications => {
@@ -275,14 +310,47 @@ impl Server {
         self.next_timeout = deadlines.into_iter().flatten().min();
     }
 
+    /// Reports the registry's figures that are not as they were. This ends every input, and mostly there are none.
     fn report(&mut self, cx: &mut Cx<'_, Eureka>) {
-        let preservation = self.registry.preservation;
-        self.gauge(Gauge::RenewalsLastMinute, i64::from(preservation.rate.count()), cx);
-        self.gauge(Gauge::ExpectedClients, i64::from(preservation.expected()), cx);
-        self.gauge(Gauge::RenewalThreshold, i64::from(preservation.threshold()), cx);
-        self.gauge(Gauge::SelfPreservation, i64::from(!self.registry.expiration_enabled()), cx);
-        self.gauge(Gauge::Serving, i64::from(self.phase == Phase::Open), cx);
-        self.gauge(Gauge::Overrides, i64::from(self.registry.overrides.held()), cx);
+        let figures = self.figures(cx);
+        if self.figures == Some(figures) {
+            return;
+        }
+        self.figures = Some(figures);
+        self.gauge(Gauge::RenewalsLastMinute, i64::from(figures.renewals), cx);
+        self.gauge(Gauge::ExpectedClients, i64::from(figures.expected), cx);
+        self.gauge(Gauge::RenewalThreshold, i64::from(figures.threshold), cx);
+        self.gauge(Gauge::SelfPreservation, i64::from(figures.protected), cx);
+        self.gauge(Gauge::BelowThreshold, i64::from(figures.below_threshold), cx);
+        self.gauge(Gauge::Serving, i64::from(figures.open), cx);
+        self.gauge(Gauge::Overrides, i64::from(figures.overrides), cx);
+        self.gauge(Gauge::RateLimited, i64::try_from(figures.limited).unwrap_or(i64::MAX), cx);
+        self.gauge(Gauge::RegistrySize, figures.statuses.counts().into_iter().map(i64::from).sum(), cx);
+        for (status, count) in Status::ALL.into_iter().zip(figures.statuses.counts()) {
+            self.gauge(gauge_of(status), i64::from(count), cx);
+        }
+    }
+
+    fn figures(&self, cx: &Cx<'_, Eureka>) -> Figures {
+        let (registry, preservation) = (&self.registry, self.registry.preservation);
+        let (renewals, threshold) = (preservation.rate.count(), preservation.threshold());
+        Figures {
+            renewals,
+            expected: preservation.expected(),
+            threshold,
+            protected: !registry.expiration_enabled(),
+            below_threshold: i64::from(renewals) <= i64::from(threshold) && self.has_warmed_up(cx.wall()),
+            open: self.phase == Phase::Open,
+            overrides: registry.overrides.held(),
+            statuses: registry.store.histogram(),
+            limited: self.read_limit.limited(),
+        }
+    }
+
+    /// Whether the server has been open for so long that few renewals are worth a warning.
+    fn has_warmed_up(&self, wall: Wall) -> bool {
+        let end = Wall::from_millis(self.started_ms) + self.registry.config.wait_time_when_sync_empty;
+        self.started_ms > 0 && wall >= end + Duration::from_millis(1)
     }
 
     /// At each turn of a dispatcher, after each answer, and every minute: never for a heartbeat alone.

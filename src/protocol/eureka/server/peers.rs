@@ -220,6 +220,11 @@ impl Peers {
         self.peers.is_empty()
     }
 
+    /// Their addresses.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.peers.iter().map(|peer| peer.address)
+    }
+
     /// The peers: number and host name.
     pub(super) fn hosts(&self) -> impl Iterator<Item = (u16, &str)> {
         self.peers.iter().map(|peer| (peer.number, &*peer.host))
@@ -527,7 +532,7 @@ fn adopt(newer: &Arc<InstanceInfo>, registry: &mut Registry, cx: &mut Cx<'_, Eur
         // The original fails here on an instance that it cannot read, and registers nothing.
         return false;
     }
-    let incoming = registry.register(Arc::clone(newer), Origin::Sync, cx);
+    let Ok(incoming) = registry.register(Arc::clone(newer), Origin::Sync, cx) else { return false };
     registry.store.holders.release(incoming);
     true
 }

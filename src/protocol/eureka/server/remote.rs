@@ -1,5 +1,5 @@
-//! Other regions: one fetcher for each keeps a copy of its registry (`RemoteRegionRegistry`). The read side, which shows these
-//! copies to clients, is separate.
+//! Other regions: one fetcher for each keeps the copy of its registry up to date (`RemoteRegionRegistry`). The copies themselves,
+//! and what readers are shown of them, are in [`super::regions`].
 //!
 //! A fetcher fetches once, blocking, when the server comes up, and then under a supervisor of its own; nothing ends it, not even
 //! the server's shutdown. A delta is asked for first, if there are applications to apply it to. Anything but a delta leads to a
@@ -18,12 +18,13 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::regions::Regions;
 use super::{REMOTE_REGIONS, Tag};
 use crate::protocol::eureka::client::endpoints::{Channel, Endpoints};
 use crate::protocol::eureka::client::supervisor::{Rules, Supervisor};
 use crate::protocol::eureka::client::transport::{Around, Chain, Kind, Walk, accepts};
 use crate::protocol::eureka::config::ClientConfig;
-use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo};
+use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo, LeaseStamps};
 use crate::protocol::eureka::node::{self, ServerNode, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Identity, Query, Request, Resource, Response};
 use crate::protocol::eureka::{self, Eureka};
@@ -71,13 +72,8 @@ struct Fetcher {
     next_run: u16,
     /// Counts the fetches that changed the copy, so that an older one does not overwrite it.
     generation: u32,
-    copy: Arc<Applications>,
-    /// Whether there are applications in it, be they without instances: deltas do not remove them.
-    has_apps: bool,
     /// Whether the first fetch is over.
     constructed: bool,
-    /// Whether a fetch has ever succeeded.
-    ready: bool,
 }
 
 /// One fetch under way, always in the middle of exactly one request.
@@ -95,24 +91,12 @@ impl RemoteRegions {
         self.deadline
     }
 
-    /// What is held of a region.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(super) fn content(&self, region: usize) -> &Arc<Applications> {
-        &self.fetchers[region].copy
-    }
-
-    /// Whether a region has ever been fetched. That never ends.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(super) fn is_ready(&self, region: usize) -> bool {
-        self.fetchers[region].ready
-    }
-
     /// The next region begins, with its blocking first fetch. False if all have.
     pub(super) fn begin_next(&mut self, node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> bool {
         let Some(region) = node.remote_regions.get(self.fetchers.len()) else { return false };
         let number = u16::try_from(self.fetchers.len()).expect("fewer than 65536 regions");
         let mut fetcher = Fetcher::new(number, region, node, cx);
-        fetcher.begin(Settings::of(node), cx);
+        fetcher.begin(Kind::Full, Settings::of(node), cx);
         self.fetchers.push(fetcher);
         true
     }
@@ -123,12 +107,14 @@ impl RemoteRegions {
     }
 
     /// Fetches that are due begin.
-    pub(super) fn on_timeout(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
+    pub(super) fn on_timeout(&mut self, settings: Settings<'_>, regions: &Regions, cx: &mut Cx<'_, Eureka>) {
         for fetcher in &mut self.fetchers {
             if fetcher.supervisor.due() <= cx.now() {
                 let (run, busy) = (fetcher.next_run, fetcher.runs.len());
+                let has_apps = regions.has_apps(usize::from(fetcher.number));
+                let kind = if settings.disable_delta || !has_apps { Kind::Full } else { Kind::Delta };
                 if fetcher.supervisor.turn(run, fetcher.rules, busy, cx.now()) {
-                    fetcher.begin(settings, cx);
+                    fetcher.begin(kind, settings, cx);
                 }
             }
         }
@@ -141,9 +127,10 @@ impl RemoteRegions {
         (region, run): (u16, u16),
         result: Result<Response, CallError>,
         settings: Settings<'_>,
+        regions: &mut Regions,
         cx: &mut Cx<'_, Eureka>,
     ) {
-        self.fetchers[usize::from(region)].on_outcome(run, result, settings, cx);
+        self.fetchers[usize::from(region)].on_outcome(run, result, settings, regions, cx);
         self.plan();
     }
 
@@ -156,8 +143,7 @@ impl RemoteRegions {
     pub(super) fn fingerprint(&self, mut into: &mut dyn Hasher) {
         for fetcher in &self.fetchers {
             (&fetcher.endpoints, &fetcher.chain, &fetcher.supervisor, &fetcher.runs).hash(&mut into);
-            (fetcher.next_run, fetcher.generation, fetcher.ready, fetcher.has_apps).hash(&mut into);
-            fetcher.copy.view().listings().hash(&mut into);
+            (fetcher.next_run, fetcher.generation, fetcher.constructed).hash(&mut into);
         }
     }
 }
@@ -182,18 +168,14 @@ impl Fetcher {
             runs: Vec::new(),
             next_run: 0,
             generation: 0,
-            copy: Arc::default(),
-            has_apps: false,
             constructed: false,
-            ready: false,
         }
     }
 
     /// A run begins.
-    fn begin(&mut self, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
+    fn begin(&mut self, kind: Kind, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
         let id = self.next_run;
         self.next_run = id.wrapping_add(1);
-        let kind = if settings.disable_delta || !self.has_apps { Kind::Full } else { Kind::Delta };
         self.request(id, kind, settings, cx);
     }
 
@@ -217,7 +199,7 @@ impl Fetcher {
                 self.call(address, &run, cx);
                 self.runs.push(run);
             }
-            None => self.on_end_of_request(run, None, settings, cx),
+            None => self.on_end_of_request(run, false, settings, cx),
         }
     }
 
@@ -233,6 +215,7 @@ impl Fetcher {
         run: u16,
         result: Result<Response, CallError>,
         settings: Settings<'_>,
+        regions: &mut Regions,
         cx: &mut Cx<'_, Eureka>,
     ) {
         let at = self.runs.iter().position(|known| known.id == run).expect("an outcome belongs to a run");
@@ -251,40 +234,45 @@ impl Fetcher {
         let answer = answer.filter(|answer| accepts(run.kind, answer.status));
         self.chain.attempted(&mut run.walk, answer.is_some(), &mut self.endpoints);
         match answer {
-            Some(answer) => self.on_end_of_request(run, Some(answer), settings, cx),
+            Some(answer) => {
+                let success = self.adopt(&run, answer, regions);
+                self.on_end_of_request(run, success, settings, cx);
+            }
             None => self.go_on(run, settings, cx),
         }
     }
 
-    /// A request has ended: with an answer that the transport accepted, or without one.
-    fn on_end_of_request(
-        &mut self,
-        run: Run,
-        answer: Option<Response>,
-        settings: Settings<'_>,
-        cx: &mut Cx<'_, Eureka>,
-    ) {
-        let current = run.generation == self.generation;
-        let success = match (run.kind, answer) {
-            (Kind::Delta, Some(Response { status: 200..=299, body: Body::Delta(delta) })) if current => {
+    /// What an answer makes of the copy. An answer that another fetch has overtaken is dropped. Says whether the copy is now as it
+    /// should be.
+    fn adopt(&mut self, run: &Run, answer: Response, regions: &mut Regions) -> bool {
+        let (current, region) = (run.generation == self.generation, usize::from(self.number));
+        match (run.kind, answer) {
+            (Kind::Delta, Response { status: 200..=299, body: Body::Delta(delta) }) if current => {
                 self.generation = self.generation.wrapping_add(1);
-                if !delta.changes().is_empty() {
-                    (self.copy, self.has_apps) = (Arc::new(applied(&self.copy, &delta)), true);
-                }
-                self.copy.histogram() == delta.histogram()
+                let after = applied(regions.content(region), &delta);
+                let agrees = after.histogram() == delta.histogram();
+                regions.adopt_changes(region, after, delta);
+                agrees
             }
-            (Kind::Full, Some(Response { status: 200..=299, body: Body::Apps(applications) })) if current => {
+            (Kind::Full, Response { status: 200..=299, body: Body::Apps(applications) }) if current => {
                 self.generation = self.generation.wrapping_add(1);
-                self.has_apps = !applications.instances().is_empty();
-                self.copy = applications;
+                regions.adopt(region, applications);
                 true
             }
             _ => false,
-        };
+        }
+    }
+
+    fn on_end_of_request(
+        &mut self,
+        run: Run,
+        success: bool,
+        settings: Settings<'_>,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
         if !success && run.kind == Kind::Delta {
             return self.request(run.id, Kind::Full, settings, cx);
         }
-        self.ready |= success;
         if self.constructed {
             self.supervisor.ended(run.id, self.rules.interval, cx.now());
         } else {
@@ -296,16 +284,19 @@ impl Fetcher {
 
 /// A copy after a delta: every change in order. The original first takes over the delta's application as a whole if it was
 /// unknown, which makes no difference to the instances.
-fn applied(copy: &Applications, delta: &Delta) -> Applications {
-    let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
-    let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> = copy.instances().iter().map(entry).collect();
-    for change in delta.changes() {
-        match change.action {
-            Some(Action::Deleted) => drop(instances.remove(&change.id)),
-            Some(Action::Added | Action::Modified) | None => {
-                drop(instances.insert(change.id, Arc::clone(change)))
-            }
+fn applied(copy: &Arc<Applications>, delta: &Delta) -> Arc<Applications> {
+    if delta.changes().is_empty() {
+        return Arc::clone(copy);
+    }
+    let entry = |(info, stamps): (&Arc<InstanceInfo>, LeaseStamps)| (info.id, (Arc::clone(info), stamps));
+    let mut instances: BTreeMap<InstanceId, _> = copy.entries().map(entry).collect();
+    for change in delta.entries() {
+        let (id, entry) = entry(change);
+        match change.0.action {
+            Some(Action::Deleted) => drop(instances.remove(&id)),
+            Some(Action::Added | Action::Modified) | None => drop(instances.insert(id, entry)),
         }
     }
-    Applications::new(instances.into_values().collect())
+    let (instances, stamps) = instances.into_values().unzip();
+    Arc::new(Applications::decorated(instances, stamps))
 }

@@ -63,7 +63,7 @@ impl Driver {
     }
 
     fn region(&self) -> Vec<u32> {
-        self.server.regions.content(0).instances().iter().map(|info| info.id.0).collect()
+        self.server.registry.regions.content(0).instances().iter().map(|info| info.id.0).collect()
     }
 }
 
@@ -78,9 +78,9 @@ fn a_region_is_fetched_when_the_server_comes_up_and_then_every_thirty_seconds() 
     assert_eq!((call.connect_timeout, call.read_timeout), (Duration::from_secs(1), Duration::from_secs(1)));
     let Request::Get(query) = &call.request else { panic!("a fetch: {call:?}") };
     assert_eq!((&query.identity, &query.regions), (&Identity::DefaultServer, &None));
-    assert!(!driver.listens && !driver.server.regions.is_ready(0), "the first fetch blocks");
+    assert!(!driver.listens && !driver.server.registry.regions.ready(), "the first fetch blocks");
     driver.at(700).answer(&call, full(vec![of(7, 1)]));
-    assert!(driver.listens && driver.server.regions.is_ready(0));
+    assert!(driver.listens && driver.server.registry.regions.ready());
     assert_eq!(driver.region(), [1]);
     driver.at(30_699);
     assert!(driver.calls().is_empty());
@@ -98,7 +98,7 @@ fn regions_are_fetched_one_after_the_other_and_a_failure_is_no_obstacle() {
     let (at_ms, second) = driver.fetch();
     assert_eq!((at_ms, second.to.0), (2000, WEST.0 + 1));
     driver.at(3000).answer(&second, full(vec![of(7, 1)]));
-    assert_eq!([0, 1].map(|region| driver.server.regions.is_ready(region)), [false, true]);
+    assert!(!driver.server.registry.regions.ready(), "the first was never fetched");
     driver.at(32_000);
     assert_eq!(
         driver.calls().iter().map(|(at_ms, call)| (*at_ms, call.to.0)).collect::<Vec<_>>(),
