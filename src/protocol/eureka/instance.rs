@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::protocol::{InstanceId, Listing, ServiceId, Status, View};
+use crate::protocol::{Address, InstanceId, Listing, ServiceId, Status, View};
 
 /// What a client says about its lease (`LeaseInfo`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +94,10 @@ pub struct About {
     /// The instance under whose id a status override of this one is kept. Overrides are kept by `instanceId` alone, so two
     /// applications with one `instanceId` share theirs: this is the first of them. Default: the instance itself.
     pub override_key: Option<InstanceId>,
+    /// Host name and port, for clients that call it: those that find their servers in the registry.
+    pub address: Option<Address>,
+    /// The same by IP address.
+    pub ip_address: Option<Address>,
 }
 
 /// What the decoder gives for a registration that says nothing.
@@ -118,6 +122,8 @@ impl Default for About {
             secure_health_check_url: None,
             metadata: BTreeMap::new(),
             override_key: None,
+            address: None,
+            ip_address: None,
         }
     }
 }
