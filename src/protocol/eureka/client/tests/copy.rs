@@ -33,7 +33,7 @@ fn a_delta_that_does_not_agree_is_applied_and_then_all_is_fetched() {
         "fetch-delta" => Some((0, delta(vec![info(9, Status::Up, Some(Action::Added))], 5))),
         _ => Some((10, body(Body::Apps(up(&[5, 6, 7, 8, 9]))))),
     });
-    assert_eq!(log, ["30000 fetch-delta", "30000 adopted 3", "30000 fetch", "30010 adopted 5"]);
+    assert_eq!(log, ["30000 fetch-delta", "30000 adopted 3, told 5", "30000 fetch", "30010 adopted 5"]);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn when_the_reconciling_fetch_fails_the_delta_stays_applied() {
         "fetch-delta" => Some((0, delta(vec![info(9, Status::Up, Some(Action::Added))], 5))),
         _ => Some((0, ok(500))),
     });
-    assert_eq!(log, ["30000 fetch-delta", "30000 adopted 3", "30000 fetch", "30000 fetch"]);
+    assert_eq!(log, ["30000 fetch-delta", "30000 adopted 3, told 5", "30000 fetch", "30000 fetch"]);
 }
 
 #[test]
