@@ -540,8 +540,9 @@ mod tests {
         assert_eq!(applied(&Applying::default(), &[&one], &[&gone, &next]), [1, 2]);
         assert_eq!(applied(&keeps, &[&one], &[&gone, &next]), [2], "no ghost");
         let base = Arc::new(Applications::new(vec![one]));
-        let empty =
-            |applying| Delta::new(vec![Arc::clone(&gone)], Histogram::default(), 1).apply(&base, applying);
+        let empty = |applying: &Applying| {
+            Delta::new(vec![Arc::clone(&gone)], Histogram::default(), 1).apply(&base, applying)
+        };
         assert!(empty(&Applying::default()).is_empty());
         let emptied = empty(&keeps);
         assert!(!emptied.is_empty() && emptied.instances().is_empty(), "known, and nothing in it");

@@ -240,8 +240,8 @@ impl Client {
             self.endpoints.resolve(self.settings.service_url_poll_interval, order, now, cx.random());
         }
         if self.extras.is_some() {
-            self.resolve_due(cx);
             self.wake(cx);
+            self.resolve_due(cx);
         }
         if self.refresh.due() <= now {
             let (id, rules, busy) = (self.fresh_run(), self.refresh_rules(), self.busy(Task::Refresh));

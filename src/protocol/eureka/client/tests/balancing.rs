@@ -151,7 +151,9 @@ fn an_empty_list_is_not_cached() {
 
 #[test]
 fn a_retry_avoids_the_instance_that_failed_if_there_is_another() {
-    for balancer in [rule(Rule::Random), rule(Rule::RoundRobin), spring(Rule::RoundRobin), spring(Rule::ZoneAware)] {
+    for balancer in
+        [rule(Rule::Random), rule(Rule::RoundRobin), spring(Rule::RoundRobin), spring(Rule::ZoneAware)]
+    {
         for profile in [Profile::Netflix, Profile::SpringCloud] {
             let list = all_up(&[7, 8, 9]);
             let mut rig = caller(profile, balancer, list.clone(), list);
@@ -168,7 +170,12 @@ fn a_retry_avoids_the_instance_that_failed_if_there_is_another() {
 #[test]
 fn the_own_zone_is_preferred_if_anything_is_up_in_it() {
     let list = |own: Status| {
-        vec![in_zone(7, own, "Z"), in_zone(8, own, "z"), in_zone(9, Status::Up, "far"), info(10, Status::Up, None)]
+        vec![
+            in_zone(7, own, "Z"),
+            in_zone(8, own, "z"),
+            in_zone(9, Status::Up, "far"),
+            info(10, Status::Up, None),
+        ]
     };
     let check = |own: Status, expected: &[u32]| {
         let mut rig = caller(Profile::SpringCloud, rule(Rule::ZoneAware), list(own), Vec::new());
@@ -203,7 +210,8 @@ fn spring_does_not_find_what_states_another_virtual_address() {
 fn instances_of_another_region_are_in_the_copy_and_are_not_found() {
     let abroad = |id| {
         let zone = [(Arc::from("availability-zone"), Arc::from("west-1a"))];
-        let about = About { data_center: Some(DataCenter::Amazon(zone.into())), ..About::least("app", "host") };
+        let about =
+            About { data_center: Some(DataCenter::Amazon(zone.into())), ..About::least("app", "host") };
         Arc::new(InstanceInfo { about: Arc::new(about), ..(*info(id, Status::Up, None)).clone() })
     };
     let registry = Arc::new(Applications::new(vec![abroad(7), info(8, Status::Up, None)]));

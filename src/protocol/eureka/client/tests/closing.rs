@@ -11,13 +11,8 @@ struct Case {
     stopped_at: u64,
 }
 
-const CASE: Case = Case {
-    profile: Profile::Netflix,
-    latency: 2,
-    special: |_| None,
-    change: |_| {},
-    stopped_at: 5000,
-};
+const CASE: Case =
+    Case { profile: Profile::Netflix, latency: 2, special: |_| None, change: |_| {}, stopped_at: 5000 };
 
 /// The transcript from the stop on.
 fn check(why: &str, case: Case, expected: &[&str]) {
@@ -45,11 +40,7 @@ fn slow_down(request: &Request) -> Option<(u64, Outcome)> {
 
 #[test]
 fn how_netflixs_client_closes() {
-    check(
-        "no run is due: the full wait",
-        CASE,
-        &["8000 announced DOWN +8000", "8000 cancel", "8002 exit 0"],
-    );
+    check("no run is due: the full wait", CASE, &["8000 announced DOWN +8000", "8000 cancel", "8002 exit 0"]);
     check(
         "a run is due within the wait: 2004 ms",
         Case { latency: 4, stopped_at: 38_004, ..CASE },
@@ -70,19 +61,14 @@ fn how_netflixs_client_closes() {
         "a DELETE that nobody answers is tried along the list",
         Case {
             latency: 0,
-            special: |request| {
-                (request.kind() == "cancel").then_some((5000, Err(CallError::ConnectTimeout)))
-            },
+            special: |request| (request.kind() == "cancel").then_some((5000, Err(CallError::ConnectTimeout))),
             ..CASE
         },
         &["8000 announced DOWN +8000", "8000 cancel", "13000 exit 0"],
     );
     check(
         "nothing new begins while the DELETE is under way",
-        Case {
-            special: |request| (request.kind() == "cancel").then_some((60_000, ok(200))),
-            ..CASE
-        },
+        Case { special: |request| (request.kind() == "cancel").then_some((60_000, ok(200))), ..CASE },
         &["8000 announced DOWN +8000", "8000 cancel", "68000 exit 0"],
     );
     check(
@@ -128,7 +114,13 @@ fn how_a_spring_application_closes() {
             change: |node| fixes(node).wait_replicator_on_stop = false,
             ..spring
         },
-        &["20000 announced DOWN +20000", "20000 register DOWN", "20100 cancel", "20102 exit 0"],
+        &[
+            "20000 announced DOWN +20000",
+            "20000 register DOWN",
+            "20100 cancel",
+            "20101 joined",
+            "20102 exit 0",
+        ],
     );
     let healthy = |node: &mut ClientNode| node.health = HealthSource::Actuator;
     check(

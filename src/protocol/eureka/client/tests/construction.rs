@@ -52,13 +52,7 @@ fn a_registration_at_construction_may_be_enforced_and_is_repeated_by_the_replica
     let rows: [(Outcome, &[&str]); 4] = [
         (
             ok(204),
-            &[
-                "10 register UP",
-                "20 joined",
-                "20 announced UP +20",
-                "40020 register UP",
-                "40030 joined",
-            ],
+            &["10 register UP", "20 joined", "20 announced UP +20", "40020 register UP", "40030 joined"],
         ),
         (ok(404), &["10 register UP", "20 exit 1"]),
         (ok(500), &["10 register UP", "20 exit 1"]),
