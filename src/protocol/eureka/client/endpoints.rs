@@ -131,8 +131,6 @@ pub fn shuffle<T>(part: &mut [T], random: &mut Stream) {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     list: Box<[Endpoint]>,
-    /// What the next resolution will find, if the settings were changed since the last one.
-    changed: Option<Box<Vec<Found>>>,
     /// When the list is resolved again. Armed by the first request that needs the list.
     due: Instant,
 }
@@ -140,7 +138,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// No servers.
     pub fn none() -> Endpoints {
-        Endpoints { list: [].into(), changed: None, due: NEVER }
+        Endpoints { list: [].into(), due: NEVER }
     }
 
     /// Resolves the list for the first time.
@@ -150,26 +148,28 @@ impl Endpoints {
         endpoints
     }
 
-    /// The settings were changed. The list follows at its next resolution.
-    pub fn reconfigure(&mut self, urls: &[ServiceUrl], zone: &str) {
-        self.changed = Some(Box::new(Found::configured(urls, zone)));
-    }
-
     /// When the list is to be resolved again.
     pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// Resolves the list again, which shuffles it. Servers that stay on it stay in quarantine.
-    pub fn resolve(&mut self, interval: Duration, order: Order, now: Instant, random: &mut Stream) {
-        match self.changed.take() {
+    /// Resolves the list again, which shuffles it. `changed` is what it becomes, if the settings were changed.
+    pub fn resolve(
+        &mut self,
+        changed: Option<Vec<Found>>,
+        interval: Duration,
+        order: Order,
+        now: Instant,
+        random: &mut Stream,
+    ) {
+        match changed {
             Some(found) => self.replace(&found, order, random),
             None => arrange(&mut self.list, order, random),
         }
         self.due = now + interval;
     }
 
-    /// The list becomes this one.
+    /// The list becomes this one. Servers that stay on it stay in quarantine.
     pub fn replace(&mut self, found: &[Found], order: Order, random: &mut Stream) {
         let endpoint = |found: &Found| {
             let known = self.list.iter().find(|known| known.found.address == found.address);
@@ -271,7 +271,7 @@ mod tests {
             let order = order(&endpoints);
             assert!(order[..3].iter().all(|n| *n <= 3), "own zone first: {order:?}");
             *seen.entry(order).or_insert(0) += 1;
-            endpoints.resolve(Duration::from_secs(300), Order::Shuffled, Instant(0), &mut random);
+            endpoints.resolve(None, Duration::from_secs(300), Order::Shuffled, Instant(0), &mut random);
         }
         assert_eq!(seen.len(), 12, "3! x 2! orders");
         assert!(seen.values().all(|count| (850..1150).contains(count)), "{seen:?}");
@@ -283,7 +283,7 @@ mod tests {
         let mut random = Key::root(1).small();
         let mut endpoints = Endpoints::new(&urls, "a", Order::Written, &mut random);
         assert_eq!(order(&endpoints), [1, 3, 2, 4, 5]);
-        endpoints.resolve(Duration::from_secs(300), Order::Written, Instant(0), &mut random);
+        endpoints.resolve(None, Duration::from_secs(300), Order::Written, Instant(0), &mut random);
         assert_eq!(order(&endpoints), [1, 3, 2, 4, 5]);
         endpoints.replace(&Found::configured(&urls, "a"), Order::AsFound, &mut random);
         assert_eq!(order(&endpoints), [4, 1, 5, 3, 2]);
@@ -315,13 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn changed_urls_are_found_at_the_next_resolution_and_keep_their_quarantine() {
+    fn servers_that_stay_on_a_changed_list_keep_their_quarantine() {
         let mut random = Key::root(2).small();
         let mut endpoints = Endpoints::new(&urls(&[("a", 1), ("b", 2)]), "a", Order::Shuffled, &mut random);
         endpoints.quarantine(Channel::Query, Address(2));
-        endpoints.reconfigure(&urls(&[("a", 3), ("a", 2), ("b", 4), ("b", 5)]), "A");
-        assert_eq!(order(&endpoints), [1, 2]);
-        endpoints.resolve(Duration::from_secs(300), Order::Shuffled, Instant(0), &mut random);
+        let changed = Found::configured(&urls(&[("a", 3), ("a", 2), ("b", 4), ("b", 5)]), "A");
+        endpoints.resolve(Some(changed), Duration::from_secs(300), Order::Shuffled, Instant(0), &mut random);
         let mut servers = order(&endpoints);
         servers.sort_unstable();
         assert_eq!(servers, [2, 3, 4, 5]);

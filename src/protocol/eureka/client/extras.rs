@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::balancer::Pick;
-use super::endpoints::{Channel, Endpoints};
+use super::endpoints::{Channel, Endpoints, Found};
 use super::gauges::Reported;
 use super::resolver::{self, FromRegistry};
 use super::runs::Waiting;
@@ -18,6 +18,8 @@ use crate::protocol::{Health, Instant};
 pub struct Extras {
     /// What the client is told, as it is now.
     pub node: ClientNode,
+    /// The list of servers was made from other settings.
+    pub servers_changed: bool,
     /// Services that its balancer knows.
     pub picks: Vec<Pick>,
     /// What its health check finds.
@@ -62,6 +64,7 @@ impl Extras {
     pub fn unaware_of_regions(node: &ClientNode) -> Box<Extras> {
         Box::new(Extras {
             node: node.clone(),
+            servers_changed: false,
             picks: Vec::new(),
             health: Health::Up,
             waiting: Vec::new(),
@@ -86,6 +89,12 @@ impl Extras {
         let zones = self.node.remote_zones.iter().filter(|(_, region)| fetched(region));
         self.routing = Routing::new(zones.cloned());
         changed
+    }
+
+    /// The configured servers, if they were changed since they were last asked for.
+    pub fn changed_servers(&mut self) -> Option<Vec<Found>> {
+        let changed = std::mem::take(&mut self.servers_changed);
+        changed.then(|| Found::configured(&self.node.service_urls, &self.node.zone))
     }
 
     /// The source of a channel's servers, if it is the registry.

@@ -175,12 +175,10 @@ impl Client {
     pub fn reconfigure(&mut self, node: &ClientNode) {
         self.settings = Arc::clone(&node.client);
         self.fixes = Arc::clone(&node.fixes);
-        self.endpoints.reconfigure(&node.service_urls, &node.zone);
         self.query = None;
-        match &mut self.extras {
-            Some(extras) => extras.node = node.clone(),
-            None => self.extras = Some(Extras::unaware_of_regions(node)),
-        }
+        let extras = self.extras.get_or_insert_with(|| Extras::unaware_of_regions(node));
+        extras.node = node.clone();
+        extras.servers_changed = true;
     }
 
     /// Folds the state into a hash.
@@ -237,7 +235,9 @@ impl Client {
         let now = cx.now();
         if self.endpoints.due() <= now {
             let order = Order::shuffled(self.fixes.shuffle_servers);
-            self.endpoints.resolve(self.settings.service_url_poll_interval, order, now, cx.random());
+            let changed = self.extras.as_mut().and_then(|extras| extras.changed_servers());
+            let interval = self.settings.service_url_poll_interval;
+            self.endpoints.resolve(changed, interval, order, now, cx.random());
         }
         if self.extras.is_some() {
             self.wake(cx);
