@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use super::regions::Regions;
 use super::{REMOTE_REGIONS, Tag};
-use crate::protocol::eureka::client::endpoints::{Channel, Endpoints};
+use crate::protocol::eureka::client::endpoints::{Channel, Endpoints, Order};
+use crate::protocol::eureka::client::runs::redirect;
 use crate::protocol::eureka::client::supervisor::{Rules, Supervisor};
-use crate::protocol::eureka::client::transport::{Around, Chain, Kind, Walk, accepts};
-use crate::protocol::eureka::config::ClientConfig;
+use crate::protocol::eureka::client::transport::{Chain, Kind, Walk, accepts};
+use crate::protocol::eureka::config::{ClientConfig, Profile};
 use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo, LeaseStamps};
 use crate::protocol::eureka::node::{self, ServerNode, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Identity, Query, Request, Resource, Response};
@@ -47,13 +48,16 @@ pub(super) struct Settings<'a> {
     pub(super) client: &'a ClientConfig,
     /// Never ask for deltas.
     pub(super) disable_delta: bool,
+    /// Whether a redirect can be used: Spring's paths have no version in them, and without one it cannot.
+    follows: bool,
 }
 
 impl<'a> Settings<'a> {
     /// Those of a server.
     pub(super) fn of(node: &'a ServerNode) -> Settings<'a> {
         let disable_delta = node.server.disable_delta_for_remote_regions;
-        Settings { client: &node.client.client, disable_delta }
+        let follows = node.client.profile == Profile::Netflix;
+        Settings { client: &node.client.client, disable_delta, follows }
     }
 }
 
@@ -162,7 +166,7 @@ impl Fetcher {
                 threads: config.remote_region_fetch_threads,
             },
             queries: [Resource::Apps, Resource::Delta].map(query).map(Arc::new),
-            endpoints: Endpoints::new(&[url], zone, cx.random()),
+            endpoints: Endpoints::new(&[url], zone, Order::AsFound, cx.random()),
             chain: Chain::new(Channel::Query),
             supervisor: Supervisor::off(),
             runs: Vec::new(),
@@ -188,13 +192,8 @@ impl Fetcher {
 
     /// The next attempt of a request, or its end.
     fn go_on(&mut self, mut run: Run, settings: Settings<'_>, cx: &mut Cx<'_, Eureka>) {
-        let around = Around {
-            endpoints: &mut self.endpoints,
-            poll_interval: settings.client.service_url_poll_interval,
-            refresh_share: settings.client.quarantine_refresh_percentage,
-            now: cx.now(),
-        };
-        match self.chain.attempt(&mut run.walk, around) {
+        let refresh_share = settings.client.quarantine_refresh_percentage;
+        match self.chain.attempt(&mut run.walk, &mut self.endpoints, refresh_share) {
             Some(address) => {
                 self.call(address, &run, cx);
                 self.runs.push(run);
@@ -220,6 +219,20 @@ impl Fetcher {
     ) {
         let at = self.runs.iter().position(|known| known.id == run).expect("an outcome belongs to a run");
         let mut run = self.runs.remove(at);
+        if let Some(target) = redirect(&result).filter(|_| !self.chain.passes_redirects(&run.walk)) {
+            let target = target.filter(|_| settings.follows);
+            match target.and_then(|target| self.chain.redirected(&mut run.walk, target)) {
+                Some(to) => {
+                    self.call(to, &run, cx);
+                    self.runs.push(run);
+                }
+                None => {
+                    self.chain.attempted(&mut run.walk, false, &mut self.endpoints);
+                    self.go_on(run, settings, cx);
+                }
+            }
+            return;
+        }
         let answer = match result {
             Ok(response) => Some(response),
             Err(CallError::Status { code, .. }) => Some(Response::empty(code)),

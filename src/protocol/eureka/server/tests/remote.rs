@@ -169,6 +169,22 @@ fn a_delta_of_another_region_is_applied_in_its_own_way() {
     assert_eq!(driver.region(), [1, 6]);
 }
 
+/// The reference, 6.7: a server that has not answered yet may redirect, and the one it names is kept.
+#[test]
+fn a_redirect_is_followed_where_paths_have_a_version() {
+    let redirect = || Ok(Response { status: 302, body: Body::Redirect(Address(77)) });
+    let mut driver = Driver::new(node_with_regions(1, Profile::Netflix));
+    driver.fetches(0, Apps, redirect());
+    let (_, followed) = driver.fetch();
+    assert_eq!((followed.to.0, asked(&followed)), (77, Apps));
+    driver.answer(&followed, full(vec![of(7, 1)]));
+    let (_, next) = driver.at(30_000).fetch();
+    assert_eq!((driver.region(), next.to.0), (vec![1], 77), "it is kept");
+    let mut driver = spring();
+    driver.fetches(0, Apps, redirect());
+    assert!(driver.calls().is_empty() && driver.listens, "it cannot be used: a failure");
+}
+
 #[test]
 fn a_hanging_region_is_asked_ever_more_seldom_up_to_five_intervals() {
     let mut driver = spring();
