@@ -3,7 +3,7 @@
 //! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
 //! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`groups`] (AWS),
 //! [`registry`] and [`eviction`] (the operations); then replication: [`task`], [`pending`], [`shaper`] and [`acceptor`] (one
-//! peer's dispatcher), [`recycler`], [`peers`]; then [`remote`] (fetching other regions), [`timers`], [`limits`], [`validation`]
+//! peer's dispatcher), [`recycler`], [`peer`], [`peers`]; then [`remote`] (fetching other regions), [`timers`], [`limits`], [`validation`]
 //! and [`resource`] (requests), [`prime`] and [`boot`] (start and stop). This file takes the inputs and keeps the one deadline.
 
 mod holders;
@@ -22,6 +22,7 @@ mod pending;
 mod shaper;
 mod acceptor;
 mod recycler;
+mod peer;
 mod peers;
 mod remote;
 mod timers;
@@ -141,7 +142,7 @@ impl Server {
             client: Client::start(&node.client, cx),
             registry: Registry::new(node),
             peers: Peers::default(),
-            regions: RemoteRegions::default(),
+            regions: RemoteRegions::new(node),
             priming: Priming::default(),
             results: Recycler::default(),
             read_limit: ReadLimit::default(),

@@ -1,54 +1,27 @@
-//! The other servers: who they are, what each is told, and what their answers mean (`PeerEurekaNodes`, `PeerEurekaNode`,
-//! `ReplicationTaskProcessor`).
+//! The other servers: who they are, who of them is told what, and what their answers change here (`PeerEurekaNodes`, and the
+//! handlers of `PeerEurekaNode`).
 //!
 //! A server that is configured without any URL does not start, unless its URLs come from DNS, where an empty list is no failure.
 //! A list that comes out empty because every URL is the server's own is not believed, and the servers known stay.
 //!
-//! A worker dies (`fixes: workerDiesOnNullMessage`) of an I/O error without a message, [`CallError::Broken`]. The other way to
-//! die, an exception while the list of items is built, which no version guards, cannot happen here: building it cannot fail.
-//!
-//! Left out: a read timeout is told from other I/O errors by its message, so that a connect timeout to a host called `spread-1`
-//! counts as one (`read...time...out`); names are not part of errors here. A list from DNS is not rotated by the hash of the
-//! host name, which would only change the order of calls at one instant.
+//! Left out: a list from DNS is not rotated by the hash of the host name, which would only change the order of calls at one
+//! instant.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::acceptor::{Acceptor, Counters, Moment, Policy};
+use super::acceptor::{Acceptor, Counters};
 use super::holders::{Holder, Holders};
+use super::peer::{Change, Outbox, Peer, Verdict, verdict};
 use super::preservation::MeasuredRate;
-use super::recycler::Recycler;
 use super::registry::Registry;
-use super::shaper::Failure;
 use super::task::{Action, Subject, Task};
-use super::{REPLICATION, Tag};
+use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Fixes;
 use crate::protocol::eureka::instance::InstanceInfo;
 use crate::protocol::eureka::node::{ServerNode, ServiceUrl};
-use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Response, Stamp};
-use crate::protocol::eureka::{self, Eureka};
+use crate::protocol::eureka::wire::{Body, Heartbeat, ItemResult, Response};
 use crate::protocol::{Address, CallError, Cx, InstanceId, Instant, Origin, ServiceId, Status, Wall};
-
-/// Life of a task about an instance that says nothing about its lease: 90 s (`PeerEurekaNode.getLeaseRenewalOf`).
-const DEFAULT_LIFE: Duration = Duration::from_secs(90);
-
-/// Another server. Its settings are those that held when it was added.
-#[derive(Clone, Debug)]
-struct Peer {
-    number: u16,
-    address: Address,
-    host: Arc<str>,
-    /// Whether its URL counts as the server's own, by the settings of this moment. It has come into the list by others.
-    is_me: bool,
-    connect_timeout: Duration,
-    read_timeout: Duration,
-    task_life: Duration,
-    /// Tells it of instances, in batches.
-    instances: Acceptor,
-    /// Tells it of groups, one by one. Only in AWS; elsewhere groups cannot be changed.
-    groups: Option<Acceptor>,
-}
 
 /// All other servers.
 #[derive(Clone, Debug, Default)]
@@ -63,16 +36,6 @@ pub(super) struct Peers {
     gone: Counters,
     not_found: u64,
     conflicts: u64,
-}
-
-/// What is needed to make requests of tasks.
-#[derive(Clone, Debug, Default)]
-struct Outbox {
-    batches: Recycler<Item>,
-    /// Workers that have got tasks and are to be sent off.
-    assigned: Vec<u16>,
-    /// Groups by number.
-    groups: Vec<Arc<str>>,
 }
 
 /// Figures over all peers.
@@ -93,38 +56,6 @@ pub(super) struct Figures {
 /// No URL is configured at all, and none would come from DNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoUrls;
-
-/// What the outcome of a request makes of its tasks.
-enum Verdict {
-    /// Taken.
-    Success(Body),
-    /// To be tried again.
-    Retry(Failure),
-    /// Discarded.
-    Permanent,
-    /// Discarded, and the worker with them.
-    Death,
-}
-
-fn verdict(result: Result<Response, CallError>, fixes: &Fixes) -> Verdict {
-    match result {
-        Ok(Response { status: 200..=299, body }) => Verdict::Success(body),
-        Err(CallError::Status { code: 200..=299, .. }) => Verdict::Success(Body::Empty),
-        Ok(Response { status: 503, .. }) | Err(CallError::Status { code: 503, .. }) => {
-            Verdict::Retry(Failure::Congestion)
-        }
-        Ok(_) | Err(CallError::Status { .. }) => Verdict::Permanent,
-        Err(CallError::ReadTimeout) if fixes.timeout_is_congestion => Verdict::Retry(Failure::Congestion),
-        Err(CallError::Broken) if fixes.worker_dies_on_null_message => Verdict::Death,
-        Err(
-            CallError::ReadTimeout
-            | CallError::Refused
-            | CallError::ConnectTimeout
-            | CallError::Reset
-            | CallError::Broken,
-        ) => Verdict::Retry(Failure::Transient),
-    }
-}
 
 /// The URLs of the other servers, ordered by zone: this server's own zone first, or, without preference for it, the first
 /// that differs; then round the list of zones. Zones are in the order in which the configuration first names them.
@@ -209,10 +140,7 @@ impl Peers {
     }
 
     fn drop_peer(&mut self, peer: Peer, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
-        for dispatcher in [Some(peer.instances), peer.groups].into_iter().flatten() {
-            self.gone = self.gone + dispatcher.counters();
-            dispatcher.shut_down(holders).for_each(|call| cx.abandon(call));
-        }
+        self.gone = self.gone + peer.shut_down(holders, cx);
     }
 
     /// Whether there are none.
@@ -232,11 +160,7 @@ impl Peers {
 
     /// When the next turn of any dispatcher is to be taken.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let of_groups = |peer: &Peer| peer.groups.as_ref().and_then(Acceptor::deadline);
-        self.peers
-            .iter()
-            .filter_map(|peer| [peer.instances.deadline(), of_groups(peer)].into_iter().flatten().min())
-            .min()
+        self.peers.iter().filter_map(Peer::deadline).min()
     }
 
     /// Tells all peers of a change to an instance. `holder` is the live object, of which each task takes a reference; a cancel
@@ -250,11 +174,9 @@ impl Peers {
         holders: &mut Holders,
         cx: &mut Cx<'_, Eureka>,
     ) {
+        let change = Change { action, subject, holder, overridden };
         for peer in self.peers.iter_mut().filter(|peer| !peer.is_me) {
-            let task = peer.task(action, subject, holder, overridden, holders, cx.wall());
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            peer.instances.offer(task, &mut moment, &mut self.outbox.assigned);
-            peer.send_batches(&mut self.outbox, holders, cx);
+            peer.tell(change, &mut self.outbox, holders, cx);
         }
     }
 
@@ -268,44 +190,27 @@ impl Peers {
     ) {
         let number = self.outbox.group(name);
         for peer in &mut self.peers {
-            let Some(groups) = &mut peer.groups else { continue };
-            let task = Task {
-                subject: Subject::Group { number, enabled },
-                expires_ms: (cx.wall() + peer.task_life).as_millis(),
-                submitted_ms: cx.wall().as_millis(),
-            };
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            groups.offer(task, &mut moment, &mut self.outbox.assigned);
-            peer.send_groups(&mut self.outbox, cx);
+            peer.tell_of_group((number, enabled), &mut self.outbox, holders, cx);
         }
     }
 
-    /// A heartbeat for its own sake: past the dispatcher, and whatever is answered. False if the peer is no longer there.
+    /// Sends a peer a heartbeat to try the way there. False if it is no longer there.
     pub(super) fn prime(&self, number: u16, heartbeat: Heartbeat, cx: &mut Cx<'_, Eureka>) -> bool {
-        let Some(peer) = self.peers.iter().find(|peer| peer.number == number) else { return false };
-        peer.call(Request::Heartbeat(heartbeat, true), Tag::Prime { peer: number }, cx);
-        true
+        let peer = self.peers.iter().find(|peer| peer.number == number);
+        peer.is_some_and(|peer| {
+            peer.prime(heartbeat, cx);
+            true
+        })
     }
 
     /// Dispatchers take the turns that are due.
     pub(super) fn on_timeout(&mut self, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
-        for peer in &mut self.peers {
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            peer.instances.on_timeout(&mut moment, &mut self.outbox.assigned);
-            peer.send_batches(&mut self.outbox, moment.holders, cx);
-            if let Some(groups) = &mut peer.groups {
-                groups.on_timeout(&mut moment, &mut self.outbox.assigned);
-                peer.send_groups(&mut self.outbox, cx);
-            }
-        }
+        self.peers.iter_mut().for_each(|peer| peer.on_timeout(&mut self.outbox, holders, cx));
     }
 
     /// The wall clock has jumped against the monotonic one.
     pub(super) fn on_wall_jump(&mut self, now: Instant, wall: Wall) {
-        for peer in &mut self.peers {
-            peer.instances.on_wall_jump(now, wall);
-            peer.groups.iter_mut().for_each(|groups| groups.on_wall_jump(now, wall));
-        }
+        self.peers.iter_mut().for_each(|peer| peer.on_wall_jump(now, wall));
     }
 
     /// The answer to a batch. An answer to a peer that was dropped is ignored.
@@ -318,7 +223,7 @@ impl Peers {
         cx: &mut Cx<'_, Eureka>,
     ) {
         let Some(at) = self.peers.iter().position(|peer| peer.number == number) else { return };
-        let Some(tasks) = self.peers[at].instances.answered(worker) else { return };
+        let Some(tasks) = self.peers[at].answered(worker) else { return };
         let verdict = match verdict(result, fixes) {
             // A success without the entity is none.
             Verdict::Success(Body::Batch(results)) => {
@@ -329,10 +234,7 @@ impl Peers {
             other => other,
         };
         let holders = &mut registry.store.holders;
-        let peer = &mut self.peers[at];
-        let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-        conclude(&mut peer.instances, worker, tasks, verdict, &mut moment);
-        peer.send_batches(&mut self.outbox, holders, cx);
+        self.peers[at].end_batch((worker, tasks), verdict, &mut self.outbox, holders, cx);
     }
 
     /// The answer about a group.
@@ -344,12 +246,9 @@ impl Peers {
         holders: &mut Holders,
         cx: &mut Cx<'_, Eureka>,
     ) {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.number == number) else { return };
-        let Some(groups) = &mut peer.groups else { return };
-        let Some(tasks) = groups.answered(worker) else { return };
-        let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-        conclude(groups, worker, tasks, verdict(result, fixes), &mut moment);
-        peer.send_groups(&mut self.outbox, cx);
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.number == number) {
+            peer.on_group(worker, verdict(result, fixes), &mut self.outbox, holders, cx);
+        }
     }
 
     /// Results of a delivered batch, one for each item; with another number of them, none is looked at.
@@ -387,10 +286,8 @@ impl Peers {
         };
         if result.status == 404 {
             // The peer lacks the instance, or its copy is older.
-            let (peer, holders) = (&mut self.peers[at], &mut registry.store.holders);
-            let register = peer.task(Action::Register, (app, id), holder, None, holders, cx.wall());
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            peer.instances.offer(register, &mut moment, &mut self.outbox.assigned);
+            let register = Change { action: Action::Register, subject: (app, id), holder, overridden: None };
+            self.peers[at].queue(register, &mut self.outbox, &mut registry.store.holders, cx);
         } else if registry.config.sync_when_timestamp_differs
             && let Some(newer) = &result.entity
             && adopt(newer, registry, cx)
@@ -401,8 +298,7 @@ impl Peers {
 
     /// Figures over all peers there are now, and, of what is counted up, also those that are gone.
     pub(super) fn figures(&self) -> Figures {
-        let dispatchers =
-            || self.peers.iter().flat_map(|peer| [Some(&peer.instances), peer.groups.as_ref()]).flatten();
+        let dispatchers = || self.peers.iter().flat_map(Peer::dispatchers);
         Figures {
             pending: dispatchers().map(Acceptor::waiting).sum(),
             workers: dispatchers().map(Acceptor::workers).sum(),
@@ -415,113 +311,7 @@ impl Peers {
     /// Folds the state into a hash.
     pub(super) fn fingerprint(&self, holders: &Holders, mut into: &mut dyn Hasher) {
         self.replications.hash(&mut into);
-        for peer in &self.peers {
-            (peer.number, peer.address, peer.is_me).hash(&mut into);
-            peer.instances.fingerprint(holders, into);
-            peer.groups.iter().for_each(|groups| groups.fingerprint(holders, into));
-        }
-    }
-}
-
-impl Outbox {
-    /// The number of a group.
-    fn group(&mut self, name: &Arc<str>) -> u32 {
-        let at = self.groups.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.groups.push(Arc::clone(name));
-            self.groups.len() - 1
-        });
-        u32::try_from(at).expect("fewer than 2^32 groups")
-    }
-}
-
-impl Peer {
-    fn new(number: u16, url: &ServiceUrl, node: &ServerNode, now: Instant) -> Peer {
-        let config = &node.server;
-        Peer {
-            number,
-            address: url.address,
-            host: Arc::clone(&url.host),
-            is_me: false,
-            connect_timeout: config.peer_connect_timeout,
-            read_timeout: config.peer_read_timeout,
-            task_life: config.max_time_for_replication,
-            instances: Acceptor::new(Policy::batching(config), now),
-            groups: node.cloud.then(|| Acceptor::new(Policy::single(config), now)),
-        }
-    }
-
-    fn task(
-        &self,
-        action: Action,
-        (app, id): (ServiceId, InstanceId),
-        holder: Option<Holder>,
-        overridden: Option<Status>,
-        holders: &mut Holders,
-        wall: Wall,
-    ) -> Task {
-        let life = match (action, holder) {
-            (Action::Register | Action::Heartbeat, Some(holder)) => {
-                holders.renewal_interval(holder).unwrap_or(DEFAULT_LIFE)
-            }
-            _ => self.task_life,
-        };
-        assert_eq!(
-            holder.is_none(),
-            action == Action::Cancel,
-            "all but a cancel refer to an object: {action:?}"
-        );
-        let holder = holder.map(|holder| holders.retain(holder));
-        Task {
-            subject: Subject::Instance { action, app, id, holder, overridden },
-            expires_ms: (wall + life).as_millis(),
-            submitted_ms: wall.as_millis(),
-        }
-    }
-
-    /// Sends the batches that have been assigned.
-    fn send_batches(&mut self, outbox: &mut Outbox, holders: &Holders, cx: &mut Cx<'_, Eureka>) {
-        for worker in outbox.assigned.drain(..) {
-            let tasks = self.instances.batch(worker);
-            let items =
-                outbox.batches.list(|items| items.extend(tasks.iter().map(|task| item(task, holders))));
-            let tag = Tag::Batch { peer: self.number, worker };
-            let call = self.call(Request::Batch(items), tag, cx);
-            self.instances.sent(worker, call);
-        }
-    }
-
-    /// Sends the requests about groups that have been assigned.
-    fn send_groups(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_, Eureka>) {
-        for worker in outbox.assigned.drain(..) {
-            let groups = self.groups.as_ref().expect("a worker of the dispatcher for groups");
-            let [Task { subject: Subject::Group { number, enabled }, .. }] = *groups.batch(worker) else {
-                panic!("one group at a time: {:?}", groups.batch(worker))
-            };
-            let name = Arc::clone(&outbox.groups[number as usize]);
-            let request = Request::SetGroup { name, enabled: Some(enabled), replication: true };
-            let call = self.call(request, Tag::Group { peer: self.number, worker }, cx);
-            self.groups.iter_mut().for_each(|groups| groups.sent(worker, call));
-        }
-    }
-
-    fn call(&self, request: Request, tag: Tag, cx: &mut Cx<'_, Eureka>) -> crate::protocol::CallId {
-        let tag = eureka::Tag::Server(tag);
-        cx.call(self.address, REPLICATION, request, self.connect_timeout, self.read_timeout, tag)
-    }
-}
-
-/// A request has ended: what becomes of its tasks and its worker.
-fn conclude(
-    dispatcher: &mut Acceptor,
-    worker: u16,
-    tasks: Vec<Task>,
-    verdict: Verdict,
-    moment: &mut Moment<'_>,
-) {
-    match verdict {
-        Verdict::Success(_) | Verdict::Permanent => dispatcher.finish(worker, tasks, moment),
-        Verdict::Retry(failure) => dispatcher.retry(worker, tasks, failure, moment),
-        Verdict::Death => dispatcher.lose(worker, tasks, moment),
+        self.peers.iter().for_each(|peer| peer.fingerprint(holders, into));
     }
 }
 
@@ -535,22 +325,4 @@ fn adopt(newer: &Arc<InstanceInfo>, registry: &mut Registry, cx: &mut Cx<'_, Eur
     let Ok(incoming) = registry.register(Arc::clone(newer), Origin::Sync, cx) else { return false };
     registry.store.holders.release(incoming);
     true
-}
-
-/// A task as it goes into a batch: with what the live object holds now.
-fn item(task: &Task, holders: &Holders) -> Item {
-    let Subject::Instance { action, app, id, holder, overridden } = task.subject else {
-        panic!("batches are about instances: {task:?}")
-    };
-    let Some(holder) = holder else { return Item::Cancel { app, id } };
-    let (status, last_dirty) = (holders.status(holder), holders.version(holder));
-    match action {
-        Action::Register => Item::Register(Arc::clone(holders.get(holder))),
-        Action::Heartbeat => {
-            Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
-        }
-        Action::Cancel => Item::Cancel { app, id },
-        Action::SetStatus => Item::SetStatus { app, id, status, last_dirty },
-        Action::ClearStatus => Item::ClearStatus { app, id, status, last_dirty },
-    }
 }

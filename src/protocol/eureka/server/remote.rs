@@ -35,8 +35,11 @@ use crate::protocol::{Address, CallError, Cx, InstanceId, Instant};
 const BACK_OFF_BOUND: u32 = 5;
 
 /// All other regions, in the order of the settings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct RemoteRegions {
+    /// As they were when the server started.
+    configured: Arc<[node::RemoteRegion]>,
+    /// Of those that have begun.
     fetchers: Vec<Fetcher>,
     deadline: Option<Instant>,
 }
@@ -90,6 +93,11 @@ struct Run {
 }
 
 impl RemoteRegions {
+    /// None has begun yet.
+    pub(super) fn new(node: &ServerNode) -> RemoteRegions {
+        RemoteRegions { configured: Arc::clone(&node.remote_regions), fetchers: Vec::new(), deadline: None }
+    }
+
     /// When something is to be done.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -97,7 +105,7 @@ impl RemoteRegions {
 
     /// The next region begins, with its blocking first fetch. False if all have.
     pub(super) fn begin_next(&mut self, node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> bool {
-        let Some(region) = node.remote_regions.get(self.fetchers.len()) else { return false };
+        let Some(region) = self.configured.get(self.fetchers.len()) else { return false };
         let number = u16::try_from(self.fetchers.len()).expect("fewer than 65536 regions");
         let mut fetcher = Fetcher::new(number, region, node, cx);
         fetcher.begin(Kind::Full, Settings::of(node), cx);
