@@ -1,6 +1,6 @@
 //! The client: registers an instance, keeps its lease alive, keeps a copy of the registry.
 //!
-//! Reading order: [`endpoints`] and [`transport`] (how a request finds a server), [`limiter`], [`replicator`] and [`supervisor`]
+//! Reading order: [`endpoints`] and [`transport`] (how a request finds a server), [`replicator`] and [`supervisor`]
 //! (when something is to be done), [`local`] and [`health`] (the instance itself), [`extras`] (what few clients have);
 //! [`construction`], [`runs`] (what is done, step by step), [`resolver`] (servers found in the registry), [`registry`] (the copy),
 //! [`balancer`] (look-ups), [`shutdown`], [`gauges`]. This file holds the state, the deadlines and the inputs.
@@ -13,7 +13,6 @@
 
 pub mod endpoints;
 pub mod transport;
-pub mod limiter;
 pub mod replicator;
 pub mod supervisor;
 pub mod local;
@@ -102,8 +101,6 @@ pub struct Client {
     /// The status that a Spring application takes once it is ready.
     initial_status: Status,
     fetches: bool,
-    /// The copy is from no server.
-    unversioned: bool,
     /// Whether the process ends with the client.
     exits: bool,
 }
@@ -190,7 +187,7 @@ impl Client {
         (&self.refresh, &self.heartbeat, &self.replicator).hash(&mut into);
         self.runs.hash(&mut into);
         (self.stage, self.generation, self.next_run, self.status).hash(&mut into);
-        (self.unversioned, self.exits).hash(&mut into);
+        self.exits.hash(&mut into);
         if let Some(extras) = &self.extras {
             extras.fingerprint(into);
         }
