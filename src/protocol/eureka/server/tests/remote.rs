@@ -109,6 +109,17 @@ fn regions_are_fetched_one_after_the_other_and_a_failure_is_no_obstacle() {
     assert!(driver.at(123_000).listens);
 }
 
+/// Which regions there are is decided when the server starts.
+#[test]
+fn a_region_that_is_configured_later_is_not_fetched() {
+    let mut driver = Driver::new(node_with_regions(1, Profile::SpringCloud));
+    let (_, first) = driver.fetch();
+    let node = node_with_regions(2, Profile::SpringCloud);
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.answer(&first, full(vec![of(7, 1)]));
+    assert!(driver.calls().is_empty() && driver.listens);
+}
+
 #[test]
 fn without_applications_or_with_deltas_disabled_everything_is_fetched() {
     let mut driver = spring();
