@@ -124,9 +124,9 @@ impl Server {
             Request::Register { app, info, replication } => self.register(app, info, replication, cx),
             Request::Heartbeat(heartbeat, replication) => {
                 let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
-                let newer = newer.map(|holder| self.put_down(holder));
+                let Some(newer) = newer else { return Response::empty(status) };
                 let stamps = self.registry.store.stamps(heartbeat.id);
-                Response { status, body: newer.map_or(Body::Empty, |info| Body::Instance(info, stamps)) }
+                Response { status, body: Body::Instance(self.put_down(newer), stamps) }
             }
             Request::Cancel { app, id, replication } => {
                 Response::empty(self.cancel((app, id), replication, cx))
