@@ -4,6 +4,8 @@
 //! A request is built anew for each attempt, from the instance as it is then, because the original serialises a live object. That
 //! takes time there: with the switch `serialisation_gap` a registration reads the status first and the version later, when it
 //! leaves, and the two may not belong together.
+//!
+//! Differs from upstream: that time is always the same. There it is short and by chance.
 
 use std::sync::Arc;
 

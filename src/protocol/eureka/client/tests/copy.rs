@@ -326,6 +326,24 @@ fn an_emptied_application_is_kept_if_the_version_is_old_enough() {
 }
 
 #[test]
+fn a_heartbeat_that_succeeds_or_registers_again_is_of_age_nothing() {
+    let ages = |heartbeat: u16, register: u16| {
+        let mut node = node(Profile::Netflix);
+        settings(&mut node).fetch_registry = false;
+        node.reports = true;
+        let mut rig = Rig::application(&node, move |_, request| {
+            Some((0, ok(if request.kind() == "heartbeat" { heartbeat } else { register })))
+        });
+        rig.run_to(35_000);
+        rig.taken().into_iter().filter(|line| line.contains("heartbeat-age")).collect::<Vec<_>>()
+    };
+    assert_eq!(ages(200, 204), ["30000 heartbeat-age 0"]);
+    assert_eq!(ages(404, 204), ["30000 heartbeat-age 0"]);
+    assert_eq!(ages(404, 200), [""; 0]);
+    assert_eq!(ages(204, 204), [""; 0], "accepted, but not what a heartbeat answers");
+}
+
+#[test]
 fn figures_are_reported_when_they_change_if_anybody_asked() {
     let mut node = node(Profile::SpringCloud);
     node.reports = true;

@@ -118,6 +118,27 @@ fn a_wall_clock_stepped_back_makes_older_versions_but_stops_no_task() {
     assert_eq!(rig.taken(), expected);
 }
 
+#[test]
+fn unless_servers_are_shuffled_the_first_one_written_is_tried_first_after_every_resolution() {
+    let firsts = |shuffles: bool| {
+        let mut node = node(Profile::Netflix);
+        settings(&mut node).register_with_eureka = false;
+        fixes(&mut node).shuffle_servers = shuffles;
+        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n) };
+        node.service_urls = [url(2), url(0), url(1)].into();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut rig = Rig::application(&node, move |to, _| {
+            sender.send(to.0).expect("a test reads");
+            Some((0, ok(503)))
+        });
+        rig.run_to(3_600_000);
+        let asked: Vec<u32> = receiver.try_iter().collect();
+        asked.chunks(3).filter(|chunk| chunk[0] == 2).count()
+    };
+    assert_eq!(firsts(false), 121, "each fetch of an hour");
+    assert!((10..80).contains(&firsts(true)), "by chance");
+}
+
 /// A9 of the reference. The heartbeat at 30 s is answered 404 and registers with the status STARTING; 5 ms later the application
 /// is ready and the replicator registers, too; the first of the two takes the longer way. Gives what the server holds in the end, and what
 /// the client is: status, and version in ms after the start.
