@@ -10,6 +10,9 @@ pub mod wire;
 pub mod client;
 pub mod server;
 
+#[cfg(test)]
+mod transcripts;
+
 use std::hash::Hasher;
 use std::sync::Arc;
 
