@@ -29,11 +29,12 @@
 //! so too, that is the new file.
 
 mod names;
-mod notation;
-mod play;
+mod reading;
+mod writing;
+mod spoken;
 mod script;
 mod setup;
-mod spoken;
+mod play;
 
 use play::play;
 

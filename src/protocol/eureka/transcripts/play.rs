@@ -31,8 +31,12 @@ pub(super) fn play(file: &str, text: &str) -> Result<(), String> {
         let until = &rest[1..=until.unwrap_or(rest.len() - 1)];
         let last = until.iter().rposition(|line| matches!(line.kind, Kind::Effect(..)));
         let (said, next) = rest[1..].split_at(last.map_or(0, |last| last + 1));
-        let next_ms =
-            next.iter().find_map(|line| if let Kind::Input(ms, _) = line.kind { Some(ms) } else { None });
+        let time = |line: &Line| match line.kind {
+            Kind::Input(ms, _) | Kind::Effect(ms, _) => Some(ms),
+            Kind::Prose | Kind::Setup(_) => None,
+        };
+        // Whatever is due before the next input happens, or at its very moment; after the last one, all that is said.
+        let until_ms = next.iter().find_map(time).or_else(|| time(said.last()?));
         // An effect that stands before all inputs is none.
         let stray = matches!(line.kind, Kind::Effect(..));
         result.push((if stray { Mark::Gone } else { Mark::Same }, line.clone()));
@@ -41,8 +45,7 @@ pub(super) fn play(file: &str, text: &str) -> Result<(), String> {
             Kind::Setup(said) => player.setup(said).map_err(|message| place((number, message)))?,
             Kind::Input(at_ms, input) => {
                 player.input(*at_ms, input).map_err(|message| place((number, message)))?;
-                // Whatever is due before the next input happens, or at its very moment.
-                player.run_to(next_ms.unwrap_or(*at_ms));
+                player.run_to(until_ms.unwrap_or(*at_ms));
                 result.extend(difference(said, &written(std::mem::take(&mut player.seen), *at_ms)));
                 rest = next;
                 continue;

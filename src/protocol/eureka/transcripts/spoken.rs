@@ -1,7 +1,8 @@
 //! Operations, their answers and events in the notation of transcripts.
 
 use super::names::{Names, stamp};
-use super::notation::{list, status};
+use super::reading::status;
+use super::writing::list;
 use crate::protocol::{Answer, Event, Health, Operation, Origin};
 
 fn origin(origin: Origin) -> &'static str {
