@@ -74,6 +74,10 @@ transcripts! {
     server_dispatcher
     server_eviction
     server_heartbeat
+    server_lease
+    server_threshold
+    server_clock
+    client_session
     server_peers
     server_read_instance
     server_reads
