@@ -202,18 +202,20 @@ impl Player {
         }
     }
 
-    /// An effect, as it is written; a gauge that nobody asked for is not.
+    /// An effect, as it is written; what the file did not ask for is not.
     fn said(&mut self, effect: Effect<Eureka>) -> Option<String> {
-        let setup = self.setup.as_ref().expect("it has been set up");
+        let shown = &self.setup.as_ref().expect("it has been set up").shown;
         Some(match effect {
-            Effect::Respond { id: _, response } => format!("< {}", self.names.show_response(&response)),
+            Effect::Respond { id: _, response } => {
+                format!("< {}", self.names.show_response(&response, shown.lease))
+            }
             Effect::Call(call) => {
                 self.calls.push((call.id, Some(call.tag)));
                 let (server, request) =
                     (self.names.address_name(call.to), self.names.show_request(&call.request));
                 let (connect, read) = (call.connect_timeout.as_millis(), call.read_timeout.as_millis());
                 let timeouts =
-                    if setup.timeouts { format!(" within {connect}/{read}ms") } else { String::new() };
+                    if shown.timeouts { format!(" within {connect}/{read}ms") } else { String::new() };
                 format!("→ #{} {server} {request}{timeouts}", self.calls.len())
             }
             Effect::Abandon(call) => {
@@ -226,8 +228,9 @@ impl Player {
                 self.machine = None;
                 format!("exit {code}")
             }
+            Effect::Listen(_) if !shown.port => return None,
             Effect::Listen(open) => format!("port {}", if open { "opens" } else { "closes" }),
-            Effect::Emit(Event::Gauge { gauge, .. }) if !setup.gauges.contains(&gauge) => return None,
+            Effect::Emit(Event::Gauge { gauge, .. }) if !shown.gauges.contains(&gauge) => return None,
             Effect::Emit(event) => format!("! {}", self.names.show_event(&event)),
             other @ (Effect::Open { .. }
             | Effect::Send { .. }

@@ -23,10 +23,21 @@ pub(super) struct Setup {
     instance: InstanceConfig,
     fixes: Fixes,
     registers: Option<Registration>,
-    /// The gauges whose changes are effects.
+    /// What the file wants to see.
+    pub(super) shown: Shown,
+}
+
+/// What is an effect, or a part of one, only if a file asks to `show` it.
+#[derive(Default)]
+pub(super) struct Shown {
+    /// Changes of these gauges.
     pub(super) gauges: Vec<Gauge>,
-    /// Whether calls are written with their time-outs.
+    /// The time-outs of calls.
     pub(super) timeouts: bool,
+    /// That the port is opened or closed.
+    pub(super) port: bool,
+    /// What a server adds to the lease of an instance that is read.
+    pub(super) lease: bool,
 }
 
 impl Setup {
@@ -50,8 +61,7 @@ impl Setup {
             instance: InstanceConfig::defaults(profile),
             fixes: Fixes::defaults(profile),
             registers: None,
-            gauges: Vec::new(),
-            timeouts: false,
+            shown: Shown::default(),
         })
     }
 
@@ -74,10 +84,14 @@ impl Setup {
             }
             "show" => {
                 for name in rest.split_whitespace() {
-                    match Gauge::ALL.into_iter().find(|gauge| gauge.name() == name) {
-                        Some(gauge) => self.gauges.push(gauge),
-                        None if name == "timeouts" => self.timeouts = true,
-                        None => return Err(format!("no such gauge: `{name}`")),
+                    match name {
+                        "timeouts" => self.shown.timeouts = true,
+                        "port" => self.shown.port = true,
+                        "lease" => self.shown.lease = true,
+                        _ => {
+                            let gauge = Gauge::ALL.into_iter().find(|gauge| gauge.name() == name);
+                            self.shown.gauges.push(gauge.ok_or_else(|| format!("no such gauge: `{name}`"))?);
+                        }
                     }
                 }
             }

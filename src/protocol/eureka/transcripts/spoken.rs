@@ -88,11 +88,11 @@ impl Names {
             Event::EvictionPass { leases, expired, evicted } => {
                 format!("{name} over {leases} leases, {expired} expired, {evicted} evicted")
             }
-            Event::Adopted { view, claimed: _, reconciles } => {
+            Event::Adopted { view, .. } => {
                 let listings = view.listings().iter().map(|listing| {
                     format!("{} {} @{}", subject(listing.instance), listing.status, stamp(listing.version))
                 });
-                format!("{name} {}{}", list(listings), if *reconciles { ", reconciles" } else { "" })
+                format!("{name} {}", list(listings))
             }
             Event::Gauge { gauge, value } => format!("{} = {value}", gauge.name()),
         }

@@ -150,8 +150,8 @@ impl Names {
         text
     }
 
-    /// An answer, as it is written.
-    pub(super) fn show_response(&self, response: &Response) -> String {
+    /// An answer, as it is written, with what is known of the `lease` if that is asked for.
+    pub(super) fn show_response(&self, response: &Response, lease: bool) -> String {
         let instances = |infos: &[Arc<InstanceInfo>]| list(infos.iter().map(|info| self.show_info(info)));
         let names =
             |addresses: &[_]| list(addresses.iter().map(|address| self.address_name(*address).to_owned()));
@@ -164,7 +164,7 @@ impl Names {
                     ("evictionTimestamp", stamps.evicted),
                     ("serviceUpTimestamp", stamps.service_up),
                 ];
-                let known = stamps.iter().filter(|(_, ms)| *ms != 0);
+                let known = stamps.iter().filter(|(_, ms)| lease && *ms != 0);
                 let stamps: String = known.map(|(name, ms)| format!(" {name}={}", stamp(*ms))).collect();
                 format!("{{{}{stamps}}}", self.show_info(info))
             }
