@@ -314,8 +314,17 @@ fn listings_moments_and_calls() {
     check(vec![renewed(50, A)], order("renewed", "announced"), Verdict::Violated);
 
     let calls = |results: &[CallResult]| -> Vec<Record> {
-        let call = |result| What::Traffic { caller: READER, service: ServiceId(0), chosen: Some(X), result };
-        results.iter().map(|result| at(50, call(*result))).collect()
+        let call = |result, last| What::Traffic {
+            caller: READER,
+            service: ServiceId(0),
+            chosen: Some(X),
+            result,
+            attempt: 0,
+            last,
+        };
+        // A try that is made again is no result of a call.
+        let tries = results.iter().map(|result| at(50, call(*result, true)));
+        std::iter::once(at(50, call(CallResult::DeadInstance, false))).chain(tries).collect()
     };
     let success = |low| Expected::Calls { callers: None, success: Range::closed(low, 1.0) };
     let half = [CallResult::Answered, CallResult::DeadInstance];

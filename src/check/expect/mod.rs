@@ -89,7 +89,7 @@ impl<'p> Evaluation<'p> {
             (expected @ Expected::Gauge { .. }, Seen::Gauge(watch)) => watch.record(expected, record),
             (_, Seen::Moments(search)) => search.record(record, cluster),
             (Expected::Calls { callers, .. }, Seen::Calls { answered, made, first_lost }) => {
-                let What::Traffic { caller, result, .. } = &record.what else { return };
+                let What::Traffic { caller, result, last: true, .. } = &record.what else { return };
                 if callers.as_ref().is_none_or(|callers| callers.contains(caller)) {
                     *made += 1;
                     if *result == CallResult::Answered {

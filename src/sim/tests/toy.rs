@@ -252,7 +252,11 @@ pub fn world(names: &[&str]) -> World {
                     base: Duration::ZERO,
                     per_item: Duration::ZERO,
                 },
-                pools: vec![PoolPolicy { idle: Duration::from_secs(30), max_per_address: 10 }],
+                pools: vec![PoolPolicy {
+                    idle: Duration::from_secs(30),
+                    max_per_address: 10,
+                    max_total: 100,
+                }],
                 instance: Some((ServiceId(n), InstanceId(n))),
                 subscribes: false,
                 address: Address(n),
