@@ -270,7 +270,7 @@ fn events_gauges_and_counts() {
     let values = || vec![gauge(10, A, Gauge::ExpectedClients, 3), gauge(50, A, Gauge::ExpectedClients, 4)];
     let gauge_is = |from, to, is, sometimes| Expected::Gauge {
         gauge: Gauge::ExpectedClients,
-        servers: vec![A],
+        nodes: vec![A],
         from: SimTime::from_secs(from),
         to: SimTime::from_secs(to),
         is: Range::exactly(is),

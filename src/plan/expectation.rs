@@ -29,8 +29,9 @@ pub enum Expected {
     Never(Pattern),
     /// At least one event matches.
     Sometimes(Pattern),
-    /// A gauge has, at some moment of the window, a value in the range (`sometimes`), or at every moment of it (else).
-    Gauge { gauge: Gauge, servers: Vec<NodeId>, from: SimTime, to: SimTime, is: Range, sometimes: bool },
+    /// A gauge of these processes has, at some moment of the window, a value in the range (`sometimes`), or at every moment of it
+    /// (else).
+    Gauge { gauge: Gauge, nodes: Vec<NodeId>, from: SimTime, to: SimTime, is: Range, sometimes: bool },
     /// At `by`, each of the servers lists (or does not list) each of the instances, and does so since a moment before.
     Listed { instances: Vec<InstanceId>, servers: Vec<NodeId>, by: SimTime, listed: bool },
     /// So many events match within the window.

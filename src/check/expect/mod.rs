@@ -45,7 +45,7 @@ impl<'p> Evaluation<'p> {
             Expected::Never(_) | Expected::Sometimes(_) | Expected::Count { .. } => {
                 Seen::Matches { count: 0, first: None }
             }
-            Expected::Gauge { servers, .. } => Seen::Gauge(gauge::Watch::new(servers.len())),
+            Expected::Gauge { nodes, .. } => Seen::Gauge(gauge::Watch::new(nodes.len())),
             Expected::Listed { .. } => Seen::Listed(None),
             Expected::Delay { from, to, .. } => {
                 Seen::Moments(moments::Search::new(vec![from.clone(), to.clone()]))
