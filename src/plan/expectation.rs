@@ -53,12 +53,24 @@ pub enum Invariant {
     SelfPreservation,
     /// All servers come to hold the newest version of a live instance.
     ConflictResolution,
+    /// All servers hold the same of a live instance.
+    ServersAgree,
+    /// A server lists a live instance that heart-beats there again within a heartbeat.
+    Relisted,
+    /// A client's copy has as many instances of each status as its server said.
+    CacheAsClaimed,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Invariant; 3] =
-        [Invariant::LiveInstanceNotEvicted, Invariant::SelfPreservation, Invariant::ConflictResolution];
+    pub const ALL: [Invariant; 6] = [
+        Invariant::LiveInstanceNotEvicted,
+        Invariant::SelfPreservation,
+        Invariant::ConflictResolution,
+        Invariant::ServersAgree,
+        Invariant::Relisted,
+        Invariant::CacheAsClaimed,
+    ];
 
     /// Its name in reports and scenarios. `never: live-instance-evicted` is the first one's other name.
     pub const fn name(self) -> &'static str {
@@ -66,6 +78,9 @@ impl Invariant {
             Invariant::LiveInstanceNotEvicted => "live-instance-not-evicted",
             Invariant::SelfPreservation => "self-preservation",
             Invariant::ConflictResolution => "conflict-resolution",
+            Invariant::ServersAgree => "servers-agree",
+            Invariant::Relisted => "listed-again",
+            Invariant::CacheAsClaimed => "cache-as-claimed",
         }
     }
 }

@@ -72,6 +72,12 @@ pub enum Holding {
     SelfPreservation,
     /// All servers come to hold the newest version of a live instance.
     ConflictResolution,
+    /// All servers hold the same of a live instance.
+    ServersAgree,
+    /// A server lists a live instance that heart-beats there again within a heartbeat.
+    Relisted,
+    /// A client's copy has as many instances of each status as its server said.
+    CacheAsClaimed,
 }
 
 /// Something that may happen, and where and when it counts.
@@ -296,8 +302,8 @@ impl Expected {
         let sides = ["server", "client"].map(|key| fields.entry(key));
         let window = Window::ask(reader, &mut fields);
         let is = match (fields.entry("is"), gauge) {
-            (Some(entry), Some(gauge)) => Figure::read(reader, gauge, &entry.value),
-            (Some(_), None) => None,
+            // Of a gauge that does not exist, most likely a number.
+            (Some(entry), gauge) => Figure::read(reader, gauge.unwrap_or(Gauge::RegistrySize), &entry.value),
             (None, _) => fields.missing(reader, "is"),
         };
         let right = usize::from(gauge.is_some_and(Gauge::of_clients));
@@ -345,6 +351,9 @@ impl FromNode for Holding {
             ("live-instance-not-evicted", Holding::LiveInstanceNotEvicted),
             ("self-preservation", Holding::SelfPreservation),
             ("conflict-resolution", Holding::ConflictResolution),
+            ("servers-agree", Holding::ServersAgree),
+            ("listed-again", Holding::Relisted),
+            ("cache-as-claimed", Holding::CacheAsClaimed),
         ];
         reader.word(node, "a check", &valid)
     }

@@ -74,6 +74,9 @@ impl Resolver<'_> {
                 Holding::LiveInstanceNotEvicted => Invariant::LiveInstanceNotEvicted,
                 Holding::SelfPreservation => Invariant::SelfPreservation,
                 Holding::ConflictResolution => Invariant::ConflictResolution,
+                Holding::ServersAgree => Invariant::ServersAgree,
+                Holding::Relisted => Invariant::Relisted,
+                Holding::CacheAsClaimed => Invariant::CacheAsClaimed,
             })),
             WrittenExpected::Never(pattern) => self.happens(pattern, false, reach),
             WrittenExpected::Sometimes(pattern) => self.happens(pattern, true, reach),
@@ -96,9 +99,7 @@ impl Resolver<'_> {
                     Figure::Number(is) => range(is, |value| *value as f64),
                     Figure::Time(is) => range(is, |time| time.as_secs_f64() * 1000.0),
                     Figure::Server(None) => Range::exactly(-1.0),
-                    Figure::Server(Some(name)) => {
-                        Range::exactly(f64::from(self.server_or_address(name)?.0))
-                    }
+                    Figure::Server(Some(name)) => Range::exactly(f64::from(self.server_or_address(name)?.0)),
                 };
                 Some(Expected::Gauge { gauge: *gauge, nodes: nodes?, from, to, is, sometimes: false })
             }
