@@ -24,7 +24,7 @@ impl Heard {
         (self.0 >> 1).checked_sub(1).map(SimTime)
     }
 
-    fn from_owner(self) -> bool {
+    fn is_from_owner(self) -> bool {
         self.0 & 1 == 1
     }
 }
@@ -108,7 +108,7 @@ impl Eviction {
     /// The same, if it came from the instance's owner and not from another server.
     pub fn last_heard_from_owner(&self, node: NodeId, instance: InstanceId) -> Option<SimTime> {
         let heard = self.heard[node.index()].get(instance.index())?;
-        heard.at().filter(|_| heard.from_owner())
+        heard.at().filter(|_| heard.is_from_owner())
     }
 
     /// Evictions of instances that were alive.

@@ -64,11 +64,10 @@ fn the_files_name_every_key_of_the_tables() {
             for key in owner.keys() {
                 let spelling = if spring { key.spring } else { key.netflix };
                 for settings in &places {
+                    // Many keys are spelled alike but for dashes.
+                    let alike = relaxed(key.netflix) == relaxed(key.spring);
                     let found = settings.of(key).any(|(found, setting)| {
-                        // Many keys are spelled alike but for dashes; where they are not, this one is meant.
-                        found.netflix != spring || relaxed(key.netflix) == relaxed(key.spring) || {
-                            spring && !found.netflix && setting.key.contains('-')
-                        }
+                        alike || found.netflix != spring || spring == setting.key.contains('-')
                     });
                     assert!(found || spelling.is_empty(), "{name} lacks {owner:?} {spelling}");
                 }
@@ -144,7 +143,11 @@ fn every_key_refuses_what_it_cannot_be() {
             let (netflix, spring) = (key.netflix.replace('*', "x"), key.spring.replace('*', "x"));
             let two_names = key.netflix.contains('*') != key.spring.contains('*');
             if !netflix.is_empty() && !spring.is_empty() && netflix != spring && !two_names {
-                let value = if key.kind == Kind::Pairs { "http://a:1/eureka/" } else { key.defaults.0 };
+                let value = match key.kind {
+                    Kind::Pairs => "http://a:1/eureka/",
+                    Kind::Poll(..) => "300s",
+                    _ => key.defaults.0,
+                };
                 let mistakes = refusals(&format!("{netflix}: \"{value}\", {spring}: \"{value}\""), block);
                 let twice = mistakes
                     .iter()
