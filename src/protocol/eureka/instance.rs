@@ -103,12 +103,12 @@ pub struct About {
     /// The instance under whose id a status override of this one is kept. Overrides are kept by `instanceId` alone, so two
     /// applications with one `instanceId` share theirs: this is the first of them. Default: the instance itself.
     pub override_key: Option<InstanceId>,
-    /// Whether the sender left `overriddenStatus` out.
-    pub override_absent: bool,
     /// Host name and port, for clients that call it: those that find their servers in the registry.
     pub address: Option<Address>,
     /// The same by IP address.
     pub ip_address: Option<Address>,
+    /// Whether the sender left `overriddenStatus` out.
+    pub override_absent: bool,
 }
 
 /// What the decoder gives for a registration that says nothing.
@@ -133,9 +133,9 @@ impl Default for About {
             secure_health_check_url: None,
             metadata: BTreeMap::new(),
             override_key: None,
-            override_absent: false,
             address: None,
             ip_address: None,
+            override_absent: false,
         }
     }
 }
@@ -331,8 +331,7 @@ impl Applications {
             view.listings().windows(2).all(|pair| pair[0].instance < pair[1].instance),
             "an instance stands twice in one registry"
         );
-        let emptied = Vec::new();
-        Applications { instances, stamps, emptied, histogram, version: 1, view: Arc::new(view) }
+        Applications { instances, stamps, emptied: Vec::new(), histogram, version: 1, view: Arc::new(view) }
     }
 
     /// The same with another version.
@@ -524,24 +523,24 @@ impl Delta {
         changes.sort_by_key(|(info, _)| info.app);
         let mut merged = Vec::with_capacity(base.instances.len() + changes.len());
         let mut stamps = Vec::with_capacity(merged.capacity());
-        let mut emptied = base.emptied.clone();
-        let stamps_of = |from: usize, to: usize| {
+        let known = |from: usize, to: usize| {
             let known = base.stamps.get(from..to).unwrap_or_default();
             known.iter().copied().chain(std::iter::repeat_n(LeaseStamps::default(), to - from - known.len()))
         };
+        let mut emptied = base.emptied.clone();
         let (mut done, mut changed) = (0, false);
         for group in changes.chunk_by(|one, other| one.0.app == other.0.app) {
             let app = group[0].0.app;
             let (from, to) = base.range(app);
             let old = &base.instances[from..to];
-            let was_emptied = emptied.contains(&app);
-            let known = Known { old: old.iter().cloned().zip(stamps_of(from, to)), emptied: was_emptied };
-            let (new, new_stamps) = regrouped(known, group, applying);
+            let was_empty = emptied.contains(&app);
+            let entries = old.iter().cloned().zip(known(from, to));
+            let (new, new_stamps) = regrouped(entries, was_empty, group, applying);
             merged.extend_from_slice(&base.instances[done..from]);
-            stamps.extend(stamps_of(done, from));
+            stamps.extend(known(done, from));
             changed |= new != old;
             emptied.retain(|other| *other != app);
-            if new.is_empty() && (was_emptied || !old.is_empty()) && !applying.removes_emptied {
+            if new.is_empty() && (was_empty || !old.is_empty()) && !applying.removes_emptied {
                 emptied.push(app);
             }
             merged.extend(new);
@@ -552,7 +551,7 @@ impl Delta {
             return Arc::clone(base);
         }
         merged.extend_from_slice(&base.instances[done..]);
-        stamps.extend(stamps_of(done, base.instances.len()));
+        stamps.extend(known(done, base.instances.len()));
         Arc::new(Applications { emptied, ..Applications::decorated(merged, stamps) })
     }
 }
@@ -560,36 +559,29 @@ impl Delta {
 /// An instance and what is known of its lease.
 type Entry = (Arc<InstanceInfo>, LeaseStamps);
 
-/// What a client knows of one application.
-struct Known<I> {
-    old: I,
-    /// It is known although nothing is left of it.
-    emptied: bool,
-}
-
 /// One application after its changes, the earliest first.
 ///
 /// An application that is unknown when something is added to it is taken over as the delta has it, with the instances that the
 /// delta calls deleted; only a later change removes them again. The hash then differs, and all is fetched. That is what happens
-/// when the only instance of an application is replaced by another. Unknown is unknown in the region of what is added.
+/// when the only instance of an application is replaced by another. Unknown is unknown in the region of what is added, and what was
+/// emptied is known if it is not removed.
 ///
 /// Differs from upstream: an application taken over in one region is the same object as in the next, and its instances count in
 /// both; here an instance counts once.
 fn regrouped(
-    known: Known<impl Iterator<Item = Entry>>,
+    old: impl Iterator<Item = Entry>,
+    mut emptied: bool,
     changes: &[Entry],
     applying: &Applying,
 ) -> (Vec<Arc<InstanceInfo>>, Vec<LeaseStamps>) {
-    let region = |info: &InstanceInfo| applying.routing.region(info);
-    let mut instances: BTreeMap<InstanceId, Entry> = known.old.map(|entry| (entry.0.id, entry)).collect();
-    // Once emptied and not removed, it stays known.
-    let stays = |emptied: bool| emptied && !applying.removes_emptied;
-    let mut emptied = known.emptied;
+    let region = |entry: &Entry| applying.routing.region(&entry.0);
+    let mut instances: BTreeMap<InstanceId, Entry> = old.map(|entry| (entry.0.id, entry)).collect();
     for change in changes {
         if change.0.action == Some(Action::Deleted) {
             emptied |= instances.remove(&change.0.id).is_some() && instances.is_empty();
         } else {
-            if !stays(emptied) && instances.values().all(|(info, _)| region(info) != region(&change.0)) {
+            let known = emptied && !applying.removes_emptied;
+            if !known && instances.values().all(|entry| region(entry) != region(change)) {
                 instances.extend(changes.iter().map(|change| (change.0.id, change.clone())));
             }
             instances.insert(change.0.id, change.clone());

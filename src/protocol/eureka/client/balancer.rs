@@ -23,6 +23,14 @@ use crate::protocol::{Answer, Cx, InstanceId, Instant, ServiceId, Status, Stream
 /// Where Spring's round robin begins: at random below this (`RoundRobinLoadBalancer`).
 const SPRING_SEED: u32 = 1000;
 
+/// How many instances are drawn before those that can be chosen are counted.
+const DRAWS: u32 = 4;
+
+/// The greatest index of a list, unless it is empty.
+fn last_of(count: usize) -> Option<u32> {
+    u32::try_from(count).expect("instances are counted in 32 bits").checked_sub(1)
+}
+
 /// One service as its balancer knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pick {
@@ -52,15 +60,15 @@ impl Pick {
     ) -> Answer {
         let avoided = except.filter(|except| self.list.iter().any(|id| id != except));
         let eligible = |id: &&InstanceId| Some(**id) != avoided;
-        let count = self.list.iter().filter(eligible).count();
-        let count = u32::try_from(count).expect("instances are counted in 32 bits");
-        let Some(last) = count.checked_sub(1) else { return Answer::NoneFound };
+        let Some(last) = last_of(self.list.iter().filter(eligible).count()) else {
+            return Answer::NoneFound;
+        };
         let at = match (rule, profile) {
             (Rule::Random, _) => random.random_range(0..=last),
             (Rule::RoundRobin | Rule::ZoneAware, Profile::SpringCloud) if last == 0 => 0,
             (Rule::RoundRobin | Rule::ZoneAware, _) => {
                 self.position = self.position.wrapping_add(1) & 0x7fff_ffff;
-                self.position % count
+                self.position % (last + 1)
             }
         };
         let chosen = self.list.iter().filter(eligible).nth(at as usize);
@@ -91,19 +99,28 @@ impl Client {
         }
     }
 
+    /// Any instance, each with the same chance. Nearly always nearly all can be seen, so a few are drawn before they are counted.
     fn any(&self, service: ServiceId, except: Option<InstanceId>, random: &mut Stream) -> Answer {
         let all = self.applications.of(service);
-        let visible = |info: &&Arc<InstanceInfo>| self.visible(info);
-        let others = all.iter().filter(visible).filter(|info| Some(info.id) != except).count();
-        let avoided = except.filter(|_| others > 0);
-        let eligible = |info: &&Arc<InstanceInfo>| self.visible(info) && Some(info.id) != avoided;
-        let count = if others > 0 { others } else { all.iter().filter(visible).count() };
-        if count == 0 {
-            return Answer::NoneFound;
+        let other = |info: &&Arc<InstanceInfo>| Some(info.id) != except && self.visible(info);
+        if let Some(last) = last_of(all.len()) {
+            for _ in 0..DRAWS {
+                let drawn = &all[random.random_range(0..=last) as usize];
+                if other(&drawn) {
+                    return Answer::Found(drawn.id);
+                }
+            }
         }
-        let last = u32::try_from(count - 1).expect("instances are counted in 32 bits");
-        let chosen = random.random_range(0..=last) as usize;
-        all.iter().filter(eligible).nth(chosen).map_or(Answer::NoneFound, |info| Answer::Found(info.id))
+        match last_of(all.iter().filter(other).count()) {
+            Some(last) => {
+                let chosen = all.iter().filter(other).nth(random.random_range(0..=last) as usize);
+                Answer::Found(chosen.expect("they were counted").id)
+            }
+            None => {
+                let failed = all.iter().find(|info| Some(info.id) == except && self.visible(info));
+                failed.map_or(Answer::NoneFound, |info| Answer::Found(info.id))
+            }
+        }
     }
 
     fn pick(

@@ -64,7 +64,6 @@ impl Client {
             status,
             initial_status: registration.map_or(Status::Up, |registration| registration.initial_status),
             fetches: settings.fetch_registry,
-            unversioned: false,
             exits: false,
             settings,
         };

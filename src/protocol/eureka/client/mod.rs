@@ -101,8 +101,6 @@ pub struct Client {
     /// The status that a Spring application takes once it is ready.
     initial_status: Status,
     fetches: bool,
-    /// The copy is from no server.
-    unversioned: bool,
     /// Whether the process ends with the client.
     exits: bool,
 }
@@ -189,7 +187,7 @@ impl Client {
         (&self.refresh, &self.heartbeat, &self.replicator).hash(&mut into);
         self.runs.hash(&mut into);
         (self.stage, self.generation, self.next_run, self.status).hash(&mut into);
-        (self.unversioned, self.exits).hash(&mut into);
+        self.exits.hash(&mut into);
         if let Some(extras) = &self.extras {
             extras.fingerprint(into);
         }

@@ -16,12 +16,15 @@ use crate::protocol::eureka::instance::{Applications, Applying, Delta};
 use crate::protocol::eureka::wire::{Query, Resource};
 use crate::protocol::{Cx, Event};
 
+/// The version of a registry that is from no server, or from a VIP query.
+const NO_VERSION: i64 = -1;
+
 impl Client {
     /// What a fetch asks for.
     pub(super) fn fetch_kind(&self) -> Kind {
         let settings = &self.settings;
         let full = settings.disable_delta || !settings.single_vip.is_empty() || self.applications.is_empty();
-        if full || self.unversioned { Kind::Full } else { Kind::Delta }
+        if full || self.applications.version() == NO_VERSION { Kind::Full } else { Kind::Delta }
     }
 
     /// What a periodic refresh asks for: everything, too, if the list of other regions has changed.
@@ -73,7 +76,6 @@ impl Client {
         cx: &mut Cx<'_, Eureka>,
     ) {
         if self.next_generation(generation) {
-            self.unversioned = false;
             let claimed = applications.histogram().counts();
             self.adopt(applications, claimed, false, cx);
         }
@@ -98,9 +100,9 @@ impl Client {
         let Some(backup) = self.extras.as_ref().and_then(|extras| extras.node.backup.clone()) else {
             return false;
         };
-        self.unversioned = true;
         let claimed = backup.histogram().counts();
-        self.adopt(backup, claimed, false, cx);
+        let applications = Applications::clone(&backup).with_version(NO_VERSION);
+        self.adopt(Arc::new(applications), claimed, false, cx);
         true
     }
 

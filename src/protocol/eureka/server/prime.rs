@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::Server;
+use super::boot::Phase;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::wire::{Heartbeat, Response, Stamp};
 use crate::protocol::{CallError, Cx, Instant};
@@ -57,14 +58,14 @@ impl Server {
 
     /// The next try, if it is due.
     pub(super) fn retry_priming(&mut self, cx: &mut Cx<'_, Eureka>) {
-        if self.priming.retry_at.is_some_and(|at| at <= cx.now()) {
+        if self.phase == Phase::Priming && self.priming.retry_at.is_some_and(|at| at <= cx.now()) {
             self.begin_priming(cx);
         }
     }
 
     /// A heartbeat has ended.
     pub(super) fn on_primed(&mut self, result: Result<Response, CallError>, cx: &mut Cx<'_, Eureka>) {
-        if self.phase != super::boot::Phase::Priming {
+        if self.phase != Phase::Priming {
             return;
         }
         match result {

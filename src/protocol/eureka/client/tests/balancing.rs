@@ -72,6 +72,17 @@ fn round_robin_takes_each_in_turn_and_only_those_up() {
 }
 
 #[test]
+fn the_few_that_are_up_among_many_are_found_each_as_often() {
+    let list: Vec<_> =
+        (0..100).map(|id| info(id, if id % 50 == 3 { Status::Up } else { Status::Down }, None)).collect();
+    let mut rig = caller(Profile::SpringCloud, rule(Rule::Random), list.clone(), list);
+    let found = rig.found(1000, None);
+    let threes = found.iter().filter(|id| **id == 3).count();
+    assert!(found.iter().all(|id| [3, 53].contains(id)) && (430..570).contains(&threes), "{threes}");
+    assert_eq!(rig.found(20, Some(3)), [53; 20]);
+}
+
+#[test]
 fn netflixs_counter_begins_anew_with_every_refresh() {
     let list = all_up(&[7, 8, 9]);
     let mut rig = caller(Profile::Netflix, rule(Rule::RoundRobin), list.clone(), list);

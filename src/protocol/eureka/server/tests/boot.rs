@@ -1,6 +1,7 @@
 //! How a server comes up and goes down: when its port is open, what it waits for, and what it ends with.
 
 use super::*;
+use crate::protocol::eureka::node::RemoteRegion;
 
 #[test]
 fn a_netflix_server_redirects_nobody_once_it_is_open() {
@@ -175,6 +176,24 @@ fn elsewhere_or_switched_off_nothing_is_primed_and_spring_primes_behind_an_open_
     assert_eq!((primed(&mut driver).0, driver.listens), (vec![], true));
     let mut driver = in_aws(Profile::SpringCloud, &["peer1"], |_| {});
     assert_eq!((primed(&mut driver).0.len(), driver.listens, driver.gauge(Gauge::Serving)), (1, true, 0));
+}
+
+/// The fetching of other regions goes on after a stop; nothing else does.
+#[test]
+fn a_server_that_is_stopped_while_it_primes_never_opens() {
+    let region = RemoteRegion { name: "west".into(), address: Address(50), white_list: None };
+    let mut driver = in_aws(Profile::SpringCloud, &["peer1"], |node| node.remote_regions = [region].into());
+    let calls = driver.calls();
+    let (_, fetch) = calls.iter().find(|(_, call)| call.pool == REMOTE_REGIONS).expect("a fetch");
+    driver.answer(fetch, Err(CallError::Refused));
+    let (_, calls) = primed(&mut driver);
+    driver.answer(&calls[0], Err(CallError::Refused));
+    driver.at(29_950).input(Input::Stop);
+    driver.calls();
+    driver.at(30_000);
+    let pools: Vec<PoolId> = driver.calls().iter().map(|(_, call)| call.pool).collect();
+    assert!(pools.contains(&REMOTE_REGIONS) && !pools.contains(&REPLICATION), "{pools:?}");
+    assert_eq!((driver.listens, driver.exited), (false, None));
 }
 
 /// The reference, 5.1: Spring's port opens when the registry is about to be copied, Netflix's when it has been.
