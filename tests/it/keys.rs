@@ -82,17 +82,17 @@ fn what_is_refused_is_shown_with_place_and_range() {
     let shown = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{shown}");
     for (line, message, help) in [
-        (5, "not a value of `eviction-interval-timer-in-ms`: `0`", "a time from 1 ms to 86400000 ms"),
-        (6, "not a value of `response-cache-update-interval-ms`: `-1s`", "a time from 1 ms to 86400000 ms"),
+        (5, "not a value of `eviction-interval-timer-in-ms`: `0`", "a time from 1 ms to 1 d"),
+        (6, "not a value of `response-cache-update-interval-ms`: `-1s`", "a time from 1 ms to 1 d"),
         (7, "not a value of `renewal-percent-threshold`: `1.01`", "a number from 0 to 1"),
         (8, "not a value of `enable-self-preservation`: `maybe`", "true or false"),
         (9, "unknown setting: `disable-detla`", "did you mean `disable-delta`?"),
         (11, "one setting twice: `renewal-threshold-update-interval-ms`", "on line 10"),
-        (13, "not a value of `registry-fetch-interval-seconds`: `0`", "a time from 1 s to 86400 s"),
+        (13, "not a value of `registry-fetch-interval-seconds`: `0`", "a time from 1 s to 1 d"),
         (14, "not a value of `heartbeat-executor-thread-pool-size`: `none`", "a whole number from 1 to 1000"),
         (15, "unknown value: `dns`", "`composite`"),
         (16, "not an HTTP URL: `peer1:8761`", "such as `http://peer1:8761/eureka/`"),
-        (18, "not a value of `lease-expiration-duration-in-seconds`: `90d`", "a time from 1 s to 86400 s"),
+        (18, "not a value of `lease-expiration-duration-in-seconds`: `90d`", "a time from 1 s to 1 d"),
         (19, "not a port: `70000`", "0 to 65535"),
         (20, "unknown status: `RUNNING`", "`STARTING`"),
     ] {
