@@ -238,9 +238,12 @@ impl Resolver<'_> {
             imported.and_then(|config| config.application.as_ref()).map(|name| name.value.clone());
         let application = application.unwrap_or_else(|| SERVER_APPLICATION.to_owned());
         let (zone, service_urls) = match &server.peers {
-            Some(peers) => (DEFAULT_ZONE.into(), self.urls_of(peers, |_| DEFAULT_ZONE)),
+            Some(peers) if !peers.is_empty() => (DEFAULT_ZONE.into(), self.urls_of(peers, |_| DEFAULT_ZONE)),
+            // Without any URL it would not start: it knows itself.
+            Some(_) => (DEFAULT_ZONE.into(), self.server(node)),
             None => match imported.filter(|config| !config.service_urls.is_empty()) {
                 Some(config) => self.imported_urls(config),
+                None if self.scenario.servers.len() == 1 => (DEFAULT_ZONE.into(), self.server(node)),
                 None => (DEFAULT_ZONE.into(), self.all_servers(Some(node))),
             },
         };
@@ -358,6 +361,10 @@ impl Resolver<'_> {
         urls.into()
     }
 
+    fn server(&self, node: NodeId) -> Arc<[ServiceUrl]> {
+        self.url_of(&self.scenario.servers[node.index()].name, DEFAULT_ZONE).into_iter().collect()
+    }
+
     fn all_servers(&self, but: Option<NodeId>) -> Arc<[ServiceUrl]> {
         let all = self.scenario.servers.iter().enumerate();
         let others = all.filter(|(at, _)| but.is_none_or(|node| node.index() != *at));
@@ -445,14 +452,20 @@ fn stretch(key: Key, width: u64) -> u64 {
     ((drawn * (u128::from(width) + 1)) >> 64) as u64
 }
 
-/// The connection pools of a process: registration, queries, and, of a server, replication.
+/// The connection pools of a process: registration, queries, and, of a server, replication and other regions.
 fn pools(client: &ClientConfig, server: Option<&ServerConfig>) -> Vec<PoolPolicy> {
     let to_servers =
         PoolPolicy { idle: client.connection_idle_timeout, max_per_address: client.connections_per_host };
     let mut pools = vec![to_servers, to_servers];
-    pools.extend(server.map(|server| PoolPolicy {
-        idle: server.peer_connection_idle_timeout,
-        max_per_address: server.peer_connections_per_host,
-    }));
+    if let Some(server) = server {
+        pools.push(PoolPolicy {
+            idle: server.peer_connection_idle_timeout,
+            max_per_address: server.peer_connections_per_host,
+        });
+        pools.push(PoolPolicy {
+            idle: server.remote_region_connection_idle_timeout,
+            max_per_address: server.remote_region_connections_per_host,
+        });
+    }
     pools
 }
