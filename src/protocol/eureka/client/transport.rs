@@ -1,18 +1,25 @@
-//! How one request finds a server: the session that forgets now and then, the pinned server, and the walk over the list.
+//! How one request finds a server: the session that forgets now and then, the pinned server, the walk over the list, and the
+//! redirects that a new server may answer with.
 //!
-//! These are upstream's decorators `SessionedEurekaHttpClient` and `RetryableEurekaHttpClient` as data: a [`Chain`] is what
-//! they keep between requests, a [`Walk`] is one request under way. The caller makes the calls.
+//! These are upstream's decorators `SessionedEurekaHttpClient`, `RetryableEurekaHttpClient` and `RedirectingEurekaHttpClient` as
+//! data: a [`Chain`] is what they keep between requests, a [`Walk`] is one request under way. The caller makes the calls.
 //!
-//! Left out: following redirects (no server here answers 302; one made up by a fault is accepted and passed through, as
-//! upstream does once a server is pinned) and the metrics layer.
+//! Left out: the metrics layer; and that Spring's two own libraries may follow a redirect below all this, of which nothing is
+//! known.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::endpoints::{ATTEMPTS, Candidates, Channel, Endpoints};
+use crate::protocol::eureka::config::ClientConfig;
+use crate::protocol::eureka::node::Transport;
+use crate::protocol::eureka::wire::Identity;
 use crate::protocol::random::unit;
-use crate::protocol::{Address, Instant, Stream, Wall};
+use crate::protocol::{Address, Stream, Wall};
 use rand::RngCore;
+
+/// Requests that one call on a new server may come to, redirects included (`RedirectingEurekaHttpClient`).
+const MOST_REDIRECTS: u8 = 10;
 
 /// What a request asks for, as far as the transport's judgement of the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,22 +30,49 @@ pub enum Kind {
     Heartbeat,
     /// Cancel.
     Cancel,
-    /// The whole registry.
+    /// The whole registry, or what it holds under one virtual address.
     Full,
     /// What changed.
     Delta,
+    /// Servers by their virtual address.
+    Servers,
 }
 
-/// Whether an HTTP status ends the walk (`ServerStatusEvaluators`, legacy). Any other is tried on another server.
+/// Whether an HTTP status ends the walk (`ServerStatusEvaluators`, legacy). Any other is tried on another server. Servers are looked
+/// for by a client of their own, which takes nothing but success.
 pub fn accepts(kind: Kind, status: u16) -> bool {
-    let always = matches!(status, 200..=299 | 302);
-    always
+    let success = matches!(status, 200..=299);
+    success
         || match kind {
-            Kind::Register | Kind::Heartbeat => status == 404,
+            Kind::Register | Kind::Heartbeat => matches!(status, 302 | 404),
             Kind::Cancel => true,
-            Kind::Delta => matches!(status, 403 | 404),
-            Kind::Full => false,
+            Kind::Delta => matches!(status, 302 | 403 | 404),
+            Kind::Full => status == 302,
+            Kind::Servers => false,
         }
+}
+
+impl Transport {
+    /// How long to wait for a connection, and for an answer.
+    ///
+    /// Of Spring's `WebClient`, Eureka sets none: its connector waits 30 s for a connection and for ever for an answer (defaults of
+    /// Reactor Netty; not verified in its source).
+    pub fn timeouts(self, settings: &ClientConfig) -> (Duration, Duration) {
+        const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
+        match self {
+            Transport::Jersey => (settings.connect_timeout, settings.read_timeout),
+            Transport::RestClient => (settings.rest_connect_timeout, settings.rest_socket_timeout),
+            Transport::WebClient => (Duration::from_secs(30), FOR_EVER),
+        }
+    }
+
+    /// As whom it asks.
+    pub fn identity(self) -> Identity {
+        match self {
+            Transport::Jersey => Identity::DefaultClient,
+            Transport::RestClient | Transport::WebClient => Identity::Nobody,
+        }
+    }
 }
 
 /// One HTTP client of the original: a server's address, and which of the clients made for it this is.
@@ -55,41 +89,56 @@ pub struct Chain {
     /// Wall clock at which the session ends, ms. The first request begins the first session.
     ends: i64,
     /// Counts sessions, so that a request of an earlier one leaves this one alone.
-    session: u16,
+    session: NonZeroU16,
     /// The server that is asked first, because it answered last.
     pinned: Option<Delegate>,
     serial: NonZeroU16,
 }
 
-/// Begun → attempt (pinned server, or the next on the list) → ended, or another attempt.
+/// Begun → attempt (pinned server, or the next on the list) → ended, redirected, or another attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Walk {
-    session: u16,
+    /// The session that it belongs to. None: it is of no chain, and leaves no trace.
+    session: Option<NonZeroU16>,
     attempts: u8,
     /// How many of the candidates were tried.
     tried: u8,
+    /// How often the attempt was redirected.
+    redirects: u8,
+    from_list: bool,
     /// Looked up once, when first needed.
     candidates: Option<Candidates>,
     current: Option<Delegate>,
-    from_list: bool,
 }
 
-/// What a request needs to know about its surroundings.
-pub struct Around<'a> {
-    /// The servers.
-    pub endpoints: &'a mut Endpoints,
-    /// `service_url_poll_interval`
-    pub poll_interval: Duration,
-    /// `quarantine_refresh_percentage`
-    pub refresh_share: f64,
-    /// The monotonic clock.
-    pub now: Instant,
+impl Walk {
+    /// A request that takes these servers in order, apart from any chain.
+    pub fn alone(candidates: Candidates) -> Walk {
+        Walk { candidates: Some(candidates), ..Walk::of(None) }
+    }
+
+    fn of(session: Option<NonZeroU16>) -> Walk {
+        Walk {
+            session,
+            attempts: 0,
+            tried: 0,
+            redirects: 0,
+            from_list: false,
+            candidates: None,
+            current: None,
+        }
+    }
 }
 
 impl Chain {
     /// A transport that has not been used.
     pub fn new(channel: Channel) -> Chain {
-        Chain { channel, ends: i64::MIN, session: 0, pinned: None, serial: NonZeroU16::MIN }
+        Chain { channel, ends: i64::MIN, session: NonZeroU16::MIN, pinned: None, serial: NonZeroU16::MIN }
+    }
+
+    /// The server that is asked first.
+    pub fn pinned(&self) -> Option<Address> {
+        self.pinned.map(|pinned| pinned.address)
     }
 
     /// A request begins. If the session has lasted long enough it is replaced first: pin and quarantine are forgotten. This is
@@ -104,42 +153,49 @@ impl Chain {
         let now = wall.as_millis();
         if now >= self.ends {
             self.ends = now.saturating_add(session_ms(reconnect_interval, random));
-            self.session = self.session.wrapping_add(1);
+            self.session = self.session.checked_add(1).unwrap_or(NonZeroU16::MIN);
             self.pinned = None;
             endpoints.lift(self.channel);
         }
-        Walk {
-            session: self.session,
-            attempts: 0,
-            tried: 0,
-            candidates: None,
-            current: None,
-            from_list: false,
-        }
+        Walk::of(Some(self.session))
     }
 
-    /// Whom the walk asks next. Nobody: the request fails.
+    /// The pinned server, if the walk has a share in it.
+    fn pinned_for(&self, walk: &Walk) -> Option<Delegate> {
+        self.pinned.filter(|_| walk.session == Some(self.session))
+    }
+
+    /// Whether the next attempt has to look at the list of servers.
+    pub fn needs_list(&self, walk: &Walk) -> bool {
+        walk.attempts < ATTEMPTS && self.pinned_for(walk).is_none() && walk.candidates.is_none()
+    }
+
+    /// Whom the walk asks next. Nobody: the request fails. `refresh_share` is the setting `quarantine_refresh_percentage`.
     ///
     /// Differs from upstream: a request that is still under way when its session is replaced (it must have been hanging while
     /// another one began) takes its next servers from the whole list, since the quarantine of its own session is gone.
-    pub fn attempt(&mut self, walk: &mut Walk, around: Around<'_>) -> Option<Address> {
+    pub fn attempt(
+        &mut self,
+        walk: &mut Walk,
+        endpoints: &mut Endpoints,
+        refresh_share: f64,
+    ) -> Option<Address> {
         assert!(walk.current.is_none(), "the attempt before has not ended: {walk:?}");
         if walk.attempts == ATTEMPTS {
             return None;
         }
-        let of_this_session = walk.session == self.session;
-        let delegate = match self.pinned.filter(|_| of_this_session) {
+        let delegate = match self.pinned_for(walk) {
             Some(pinned) => {
                 walk.from_list = false;
                 pinned
             }
             None => {
+                let of_this_session = walk.session == Some(self.session);
                 let candidates = *walk.candidates.get_or_insert_with(|| {
-                    around.endpoints.arm(around.poll_interval, around.now);
                     if of_this_session {
-                        around.endpoints.candidates(self.channel, around.refresh_share)
+                        endpoints.candidates(self.channel, refresh_share)
                     } else {
-                        around.endpoints.all()
+                        endpoints.all()
                     }
                 });
                 let address = candidates.get(walk.tried)?;
@@ -150,15 +206,34 @@ impl Chain {
             }
         };
         walk.attempts += 1;
+        walk.redirects = 0;
         walk.current = Some(delegate);
         Some(delegate.address)
+    }
+
+    /// Whether a 302 is an answer to the caller: a server that was pinned is not left for it, and whoever looks for servers
+    /// follows none. Else it says where to go on, and [`redirected`](Chain::redirected) is next.
+    pub fn passes_redirects(&self, walk: &Walk) -> bool {
+        !walk.from_list || walk.session.is_none()
+    }
+
+    /// A new server answered 302, with a `target` that can be used: the same request goes there, and that server counts as the
+    /// one that was asked. Nobody: it has been redirected too often, which is a failure of the attempt.
+    pub fn redirected(&mut self, walk: &mut Walk, target: Address) -> Option<Address> {
+        assert!(!self.passes_redirects(walk), "a redirect that is an answer: {walk:?}");
+        walk.redirects += 1;
+        let current = walk.current.as_mut().expect("an answer belongs to an attempt");
+        (walk.redirects < MOST_REDIRECTS).then(|| {
+            current.address = target;
+            target
+        })
     }
 
     /// An attempt has ended. A server that answered well is pinned; one that did not is unpinned, and put in quarantine if it
     /// came from the list (a pinned one is not).
     pub fn attempted(&mut self, walk: &mut Walk, accepted: bool, endpoints: &mut Endpoints) {
         let delegate = walk.current.take().expect("an outcome belongs to an attempt");
-        if walk.session != self.session {
+        if walk.session != Some(self.session) {
             return;
         }
         if accepted {
@@ -169,7 +244,8 @@ impl Chain {
             self.pinned = None;
         }
         if walk.from_list {
-            endpoints.quarantine(self.channel, delegate.address);
+            let listed = walk.candidates.and_then(|candidates| candidates.get(walk.tried - 1));
+            endpoints.quarantine(self.channel, listed.expect("it was taken from the list"));
         }
     }
 }
@@ -210,13 +286,7 @@ mod tests {
         }
 
         fn attempt(&mut self, walk: &mut Walk) -> Option<u32> {
-            let around = Around {
-                endpoints: &mut self.endpoints,
-                poll_interval: Duration::from_secs(300),
-                refresh_share: 0.66,
-                now: Instant(0),
-            };
-            self.chain.attempt(walk, around).map(|address| address.0)
+            self.chain.attempt(walk, &mut self.endpoints, 0.66).map(|address| address.0)
         }
 
         /// One request; `alive` are the servers that answer. Gives whether it was answered, and who was asked.
@@ -245,7 +315,7 @@ mod tests {
         let mut rig = Rig::new(&ids);
         if let Some(pinned) = pinned {
             let session = rig.begin();
-            rig.chain.session = session.session;
+            assert_eq!(session.session, Some(rig.chain.session));
             rig.chain.pinned = Some(Delegate { address: Address(pinned), serial: NonZeroU16::MAX });
         }
         for expected in calls.split(", ") {
@@ -356,5 +426,58 @@ mod tests {
         accepted(Kind::Delta, &[200, 204, 302, 403, 404]);
         accepted(Kind::Full, &[200, 204, 302]);
         accepted(Kind::Cancel, &[200, 204, 302, 301, 307, 400, 401, 403, 404, 409, 429, 500, 503]);
+        accepted(Kind::Servers, &[200, 204]);
+    }
+
+    #[test]
+    fn a_new_server_may_redirect_nine_times_and_the_last_one_is_pinned() {
+        let mut rig = Rig::new(&[0, 1]);
+        let mut walk = rig.begin();
+        assert_eq!(rig.attempt(&mut walk), Some(0));
+        for target in 10..19 {
+            assert!(!rig.chain.passes_redirects(&walk));
+            assert_eq!(rig.chain.redirected(&mut walk, Address(target)), Some(Address(target)));
+        }
+        let mut tenth = (rig.chain.clone(), walk.clone());
+        assert_eq!(tenth.0.redirected(&mut tenth.1, Address(20)), None, "ten in a row raise");
+        tenth.0.attempted(&mut tenth.1, false, &mut rig.endpoints);
+        let left = rig.endpoints.candidates(Channel::Registration, 1.0);
+        assert_eq!(
+            (left.get(0), left.get(1)),
+            (Some(Address(1)), None),
+            "the server on the list is to blame"
+        );
+
+        rig.chain.attempted(&mut walk, true, &mut rig.endpoints);
+        let mut next = rig.begin();
+        assert_eq!(rig.attempt(&mut next), Some(18));
+        assert!(rig.chain.passes_redirects(&next), "once pinned, a 302 is the answer");
+    }
+
+    #[test]
+    fn a_walk_of_no_chain_takes_its_own_list_and_leaves_no_trace() {
+        let mut rig = Rig::new(&[0, 1]);
+        assert_eq!(rig.request(&[0]), (true, vec![0]));
+        let before = (rig.chain.pinned, rig.endpoints.clone());
+        let mut walk = Walk::alone(Endpoints::in_order(&[4, 5]).all());
+        for (server, accepted) in [(4, false), (5, true)] {
+            assert_eq!(rig.attempt(&mut walk), Some(server), "not the pinned one");
+            assert!(rig.chain.passes_redirects(&walk));
+            rig.chain.attempted(&mut walk, accepted, &mut rig.endpoints);
+        }
+        assert_eq!((rig.chain.pinned, rig.endpoints), before);
+    }
+
+    #[test]
+    fn timeouts_and_identity_depend_on_the_library() {
+        let mut settings = ClientConfig::defaults(crate::protocol::eureka::config::Profile::SpringCloud);
+        settings.rest_connect_timeout = Duration::from_secs(7);
+        let seconds = |transport: Transport| {
+            let (connect, read) = transport.timeouts(&settings);
+            (connect.as_secs(), read.as_secs(), transport.identity())
+        };
+        assert_eq!(seconds(Transport::Jersey), (5, 8, Identity::DefaultClient));
+        assert_eq!(seconds(Transport::RestClient), (7, 180, Identity::Nobody));
+        assert_eq!(seconds(Transport::WebClient), (30, 1_000_000_000, Identity::Nobody));
     }
 }

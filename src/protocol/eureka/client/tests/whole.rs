@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_client_is_small() {
-    assert!(size_of::<Client>() <= 304, "{} bytes", size_of::<Client>());
+    assert!(size_of::<Client>() <= 288, "{} bytes", size_of::<Client>());
     assert!(size_of::<Run>() <= 48, "{} bytes", size_of::<Run>());
 }
 
