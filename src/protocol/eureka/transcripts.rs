@@ -59,10 +59,15 @@ macro_rules! transcripts {
 
 transcripts! {
     client_fetch
+    client_health
     client_heartbeat
     client_look_up
+    client_look_up_in_turn
+    client_metadata
     client_on_demand
     client_quarantine
+    client_quarantine_prefix
+    client_redirect
     client_register_netflix
     client_register_spring
     client_retry
