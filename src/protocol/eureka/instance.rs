@@ -20,7 +20,7 @@ pub struct LeaseInfo {
     pub duration: Duration,
 }
 
-/// What a server adds to [`LeaseInfo`] whenever the instance is read: wall-clock ms, 0 for what has not happened.
+/// What a server adds to an instance whenever it is read: wall-clock ms, 0 for what has not happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LeaseStamps {
     /// When the lease began.
@@ -31,6 +31,15 @@ pub struct LeaseStamps {
     pub evicted: i64,
     /// When the instance was first UP.
     pub service_up: i64,
+    /// Whether the instance is the server itself that was asked (`isCoordinatingDiscoveryServer`).
+    pub coordinating: bool,
+}
+
+/// What a lease comes to whose instance says nothing about it (Netflix/eureka: `LeaseInfo.java`).
+impl Default for LeaseInfo {
+    fn default() -> LeaseInfo {
+        LeaseInfo { renewal_interval: Duration::from_secs(30), duration: Duration::from_secs(90) }
+    }
 }
 
 /// A port.
@@ -94,6 +103,8 @@ pub struct About {
     /// The instance under whose id a status override of this one is kept. Overrides are kept by `instanceId` alone, so two
     /// applications with one `instanceId` share theirs: this is the first of them. Default: the instance itself.
     pub override_key: Option<InstanceId>,
+    /// Whether the sender left `overriddenStatus` out.
+    pub override_absent: bool,
 }
 
 /// What the decoder gives for a registration that says nothing.
@@ -118,9 +129,14 @@ impl Default for About {
             secure_health_check_url: None,
             metadata: BTreeMap::new(),
             override_key: None,
+            override_absent: false,
         }
     }
 }
+
+/// What Amazon says about an instance, as far as the compact form has it.
+const COMPACT_AMAZON_KEYS: [&str; 5] =
+    ["instance-id", "public-ipv4", "public-hostname", "local-ipv4", "availability-zone"];
 
 impl About {
     /// The least that a server accepts.
@@ -132,6 +148,33 @@ impl About {
             data_center: Some(DataCenter::MyOwn),
             ..About::default()
         }
+    }
+
+    /// The id of the instance as texts know it (`getId`): `instanceId`, else Amazon's, else the host name.
+    pub fn id(&self) -> &str {
+        let amazon = match &self.data_center {
+            Some(DataCenter::Amazon(metadata)) => metadata.get("instance-id").map_or("", |id| &**id),
+            Some(DataCenter::MyOwn | DataCenter::Netflix | DataCenter::Nameless) | None => "",
+        };
+        let ids = [&*self.instance_id, amazon, &*self.host_name];
+        ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default()
+    }
+
+    /// What the compact form keeps.
+    fn compact(&self) -> About {
+        let mut about = About {
+            group: None,
+            home_page_url: None,
+            status_page_url: None,
+            health_check_url: None,
+            secure_health_check_url: None,
+            metadata: BTreeMap::new(),
+            ..self.clone()
+        };
+        if let Some(DataCenter::Amazon(metadata)) = &mut about.data_center {
+            metadata.retain(|key, _| COMPACT_AMAZON_KEYS.contains(&&**key));
+        }
+        about
     }
 
     /// The zone of the instance: of Amazon's the availability zone, else what its metadata say.
@@ -180,6 +223,25 @@ pub struct InstanceInfo {
 }
 
 impl InstanceInfo {
+    /// What a reader gets who asks for the compact form (`X-Eureka-Accept: compact`): no group, URLs, metadata, override or lease.
+    ///
+    /// Differs from upstream: the version stays, though the form does not carry it. A reader of the original takes its own clock
+    /// for the version, and looks at it nowhere; here it would make each reader's view one of its own.
+    #[must_use]
+    pub fn compact(&self) -> InstanceInfo {
+        InstanceInfo {
+            overridden: Status::Unknown,
+            lease: None,
+            about: Arc::new(self.about.compact()),
+            ..self.clone()
+        }
+    }
+
+    /// The instance under whose id a status override of this one is kept.
+    pub fn override_key(&self) -> InstanceId {
+        self.about.override_key.unwrap_or(self.id)
+    }
+
     /// How the instance appears in a view.
     pub fn listing(&self) -> Listing {
         Listing { instance: self.id, status: self.status, version: self.last_dirty }
@@ -214,18 +276,46 @@ impl Histogram {
     }
 }
 
-/// The registry as a reader gets it. Immutable; all readers with the same content share one.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The registry as a reader gets it, or a part of it. Immutable; all readers with the same content share one.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applications {
     instances: Vec<Arc<InstanceInfo>>,
+    /// Beside the instances, or empty if nothing is known of their leases.
+    stamps: Vec<LeaseStamps>,
     histogram: Histogram,
+    version: i64,
     view: Arc<View>,
 }
 
+impl Default for Applications {
+    fn default() -> Applications {
+        Applications::new(Vec::new())
+    }
+}
+
 impl Applications {
-    /// A registry of these instances, at most one for each id.
-    pub fn new(mut instances: Vec<Arc<InstanceInfo>>) -> Applications {
-        instances.sort_unstable_by_key(|info| (info.app, info.id));
+    /// A registry of these instances, at most one for each id, of whose leases nothing is known.
+    pub fn new(instances: Vec<Arc<InstanceInfo>>) -> Applications {
+        Applications::decorated(instances, Vec::new())
+    }
+
+    /// A registry of these instances, at most one for each id, and what their server knows of their leases, in the same order.
+    pub fn decorated(mut instances: Vec<Arc<InstanceInfo>>, mut stamps: Vec<LeaseStamps>) -> Applications {
+        assert!(
+            stamps.is_empty() || stamps.len() == instances.len(),
+            "{} stamps of {} instances",
+            stamps.len(),
+            instances.len()
+        );
+        let place = |info: &Arc<InstanceInfo>| (info.app, info.id);
+        if stamps.is_empty() {
+            instances.sort_unstable_by_key(place);
+        } else if !instances.is_sorted_by_key(place) {
+            let mut pairs: Vec<(Arc<InstanceInfo>, LeaseStamps)> =
+                instances.into_iter().zip(stamps).collect();
+            pairs.sort_unstable_by_key(|(info, _)| place(info));
+            (instances, stamps) = pairs.into_iter().unzip();
+        }
         let mut histogram = Histogram::default();
         instances.iter().for_each(|info| histogram.add(info.status));
         let view = View::new(instances.iter().map(|info| info.listing()).collect());
@@ -233,7 +323,20 @@ impl Applications {
             view.listings().windows(2).all(|pair| pair[0].instance < pair[1].instance),
             "an instance stands twice in one registry"
         );
-        Applications { instances, histogram, view: Arc::new(view) }
+        Applications { instances, stamps, histogram, version: 1, view: Arc::new(view) }
+    }
+
+    /// The same with another version.
+    #[must_use]
+    pub fn with_version(self, version: i64) -> Applications {
+        Applications { version, ..self }
+    }
+
+    /// The same in the compact form, which says nothing about leases.
+    #[must_use]
+    pub fn compact(&self) -> Applications {
+        let instances = self.instances.iter().map(|info| Arc::new(info.compact()));
+        Applications::new(instances.collect()).with_version(self.version)
     }
 
     /// All instances, in order of application and id.
@@ -243,14 +346,29 @@ impl Applications {
 
     /// The instances of one application.
     pub fn of(&self, app: ServiceId) -> &[Arc<InstanceInfo>] {
-        let from = self.instances.partition_point(|info| info.app < app);
-        let to = self.instances.partition_point(|info| info.app <= app);
+        let (from, to) = self.range(app);
         &self.instances[from..to]
+    }
+
+    fn range(&self, app: ServiceId) -> (usize, usize) {
+        let from = self.instances.partition_point(|info| info.app < app);
+        (from, self.instances.partition_point(|info| info.app <= app))
+    }
+
+    /// All instances with what is known of their leases, in order of application and id.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<InstanceInfo>, LeaseStamps)> {
+        let stamps = self.stamps.iter().copied().chain(std::iter::repeat(LeaseStamps::default()));
+        self.instances.iter().zip(stamps)
     }
 
     /// What the hash code is made of.
     pub fn histogram(&self) -> Histogram {
         self.histogram
+    }
+
+    /// What the original calls its version: 1, of the answer to a VIP query -1.
+    pub fn version(&self) -> i64 {
+        self.version
     }
 
     /// The same content in the shared vocabulary.
@@ -263,21 +381,51 @@ impl Applications {
 #[derive(Debug)]
 pub struct Delta {
     changes: Vec<Arc<InstanceInfo>>,
+    stamps: Vec<LeaseStamps>,
     histogram: Histogram,
     version: i64,
     memo: Mutex<Option<(Arc<Applications>, Arc<Applications>)>>,
 }
 
 impl Delta {
-    /// A delta of these instances (their `action` says what happened), at most one for each id; `histogram` is that of the
-    /// full registry at the same moment.
+    /// A delta of these instances (their `action` says what happened), of whose leases nothing is known; `histogram` is that of
+    /// the full registry at the same moment.
     pub fn new(changes: Vec<Arc<InstanceInfo>>, histogram: Histogram, version: i64) -> Delta {
-        Delta { changes, histogram, version, memo: Mutex::new(None) }
+        Delta::decorated(changes, Vec::new(), histogram, version)
+    }
+
+    /// The same with what their server knows of the leases, in the same order.
+    pub fn decorated(
+        changes: Vec<Arc<InstanceInfo>>,
+        stamps: Vec<LeaseStamps>,
+        histogram: Histogram,
+        version: i64,
+    ) -> Delta {
+        assert!(
+            stamps.is_empty() || stamps.len() == changes.len(),
+            "{} stamps of {} changes",
+            stamps.len(),
+            changes.len()
+        );
+        Delta { changes, stamps, histogram, version, memo: Mutex::new(None) }
+    }
+
+    /// The same in the compact form, which says nothing about leases.
+    #[must_use]
+    pub fn compact(&self) -> Delta {
+        let changes = self.changes.iter().map(|info| Arc::new(info.compact()));
+        Delta::new(changes.collect(), self.histogram, self.version)
     }
 
     /// The changed instances, the earliest change first.
     pub fn changes(&self) -> &[Arc<InstanceInfo>] {
         &self.changes
+    }
+
+    /// The changed instances with what is known of their leases, the earliest change first.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<InstanceInfo>, LeaseStamps)> {
+        let stamps = self.stamps.iter().copied().chain(std::iter::repeat(LeaseStamps::default()));
+        self.changes.iter().zip(stamps)
     }
 
     /// What a client that has applied the delta should have.
@@ -292,6 +440,8 @@ impl Delta {
 
     /// What a client that holds `base` has after the delta. Thousands of clients share `base`, so they share the result: the
     /// last one is remembered. A delta that changes nothing gives back `base` itself.
+    ///
+    /// Differs from upstream: of an instance that is otherwise unchanged, what is known of its lease stays as it was.
     pub fn apply(&self, base: &Arc<Applications>) -> Arc<Applications> {
         if self.changes.is_empty() {
             return Arc::clone(base);
@@ -309,46 +459,60 @@ impl Delta {
 
     /// Application by application, as upstream; within one, change by change.
     fn applied(&self, base: &Arc<Applications>) -> Arc<Applications> {
-        let mut changes = self.changes.clone();
-        changes.sort_by_key(|info| info.app);
+        let mut changes: Vec<Entry> =
+            self.entries().map(|(info, stamps)| (Arc::clone(info), stamps)).collect();
+        changes.sort_by_key(|(info, _)| info.app);
         let mut merged = Vec::with_capacity(base.instances.len() + changes.len());
+        let mut stamps = Vec::with_capacity(merged.capacity());
+        let known = |from: usize, to: usize| {
+            let known = base.stamps.get(from..to).unwrap_or_default();
+            known.iter().copied().chain(std::iter::repeat_n(LeaseStamps::default(), to - from - known.len()))
+        };
         let (mut done, mut changed) = (0, false);
-        for group in changes.chunk_by(|one, other| one.app == other.app) {
-            let from = base.instances.partition_point(|info| info.app < group[0].app);
-            let to = base.instances.partition_point(|info| info.app <= group[0].app);
-            let (old, new) = (&base.instances[from..to], regrouped(&base.instances[from..to], group));
+        for group in changes.chunk_by(|one, other| one.0.app == other.0.app) {
+            let (from, to) = base.range(group[0].0.app);
+            let old = &base.instances[from..to];
+            let (new, new_stamps) = regrouped(old.iter().cloned().zip(known(from, to)), group);
             merged.extend_from_slice(&base.instances[done..from]);
+            stamps.extend(known(done, from));
             changed |= new != old;
             merged.extend(new);
+            stamps.extend(new_stamps);
             done = to;
         }
         if !changed {
             return Arc::clone(base);
         }
         merged.extend_from_slice(&base.instances[done..]);
-        Arc::new(Applications::new(merged))
+        stamps.extend(known(done, base.instances.len()));
+        Arc::new(Applications::decorated(merged, stamps))
     }
 }
+
+/// An instance and what is known of its lease.
+type Entry = (Arc<InstanceInfo>, LeaseStamps);
 
 /// One application after its changes, the earliest first.
 ///
 /// An application that is unknown when something is added to it is taken over as the delta has it, with the instances that the
 /// delta calls deleted; only a later change removes them again. The hash then differs, and all is fetched. That is what happens
 /// when the only instance of an application is replaced by another.
-fn regrouped(old: &[Arc<InstanceInfo>], changes: &[Arc<InstanceInfo>]) -> Vec<Arc<InstanceInfo>> {
-    let entry = |info: &Arc<InstanceInfo>| (info.id, Arc::clone(info));
-    let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> = old.iter().map(entry).collect();
+fn regrouped(
+    old: impl Iterator<Item = Entry>,
+    changes: &[Entry],
+) -> (Vec<Arc<InstanceInfo>>, Vec<LeaseStamps>) {
+    let mut instances: BTreeMap<InstanceId, Entry> = old.map(|entry| (entry.0.id, entry)).collect();
     for change in changes {
-        if change.action == Some(Action::Deleted) {
-            instances.remove(&change.id);
+        if change.0.action == Some(Action::Deleted) {
+            instances.remove(&change.0.id);
         } else {
             if instances.is_empty() {
-                instances.extend(changes.iter().map(entry));
+                instances.extend(changes.iter().map(|change| (change.0.id, change.clone())));
             }
-            instances.insert(change.id, Arc::clone(change));
+            instances.insert(change.0.id, change.clone());
         }
     }
-    instances.into_values().collect()
+    instances.into_values().unzip()
 }
 
 #[cfg(test)]

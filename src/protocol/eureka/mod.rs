@@ -1,12 +1,13 @@
 //! Netflix Eureka and Spring Cloud Netflix.
 //!
-//! Reading order: [`config`] and [`node`] (what a process is told), [`instance`] and [`wire`] (what is stored and said), then the
-//! two roles: [`client`], and [`server`], which contains a client of its own.
+//! Reading order: [`config`] and [`node`] (what a process is told), [`instance`] and [`wire`] (what is stored and said),
+//! [`limiter`] (which both roles have), then the two roles: [`client`], and [`server`], which contains a client of its own.
 
 pub mod config;
 pub mod node;
 pub mod instance;
 pub mod wire;
+pub mod limiter;
 pub mod client;
 pub mod server;
 

@@ -1,6 +1,6 @@
 //! The client: registers an instance, keeps its lease alive, keeps a copy of the registry.
 //!
-//! Reading order: [`endpoints`] and [`transport`] (how a request finds a server), [`limiter`], [`replicator`] and [`supervisor`]
+//! Reading order: [`endpoints`] and [`transport`] (how a request finds a server), [`replicator`] and [`supervisor`]
 //! (when something is to be done), [`local`] (the instance itself), [`runs`] (what is done, step by step), [`registry`] (the
 //! copy), [`shutdown`]. This file holds the state, the deadlines and the inputs.
 //!
@@ -12,7 +12,6 @@
 
 pub mod endpoints;
 pub mod transport;
-pub mod limiter;
 pub mod replicator;
 pub mod supervisor;
 pub mod local;

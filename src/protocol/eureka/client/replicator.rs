@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::NEVER;
-use super::limiter::Limiter;
+use crate::protocol::eureka::limiter::Limiter;
 use crate::protocol::{Instant, Wall};
 
 /// On-demand runs that may come at once (upstream: `burstSize`).

@@ -100,8 +100,10 @@ impl Server {
         let mut copied = 0;
         for info in applications.instances() {
             // The original fails on an instance that says nothing about its lease, and skips it.
-            if self.client_shows(info) && info.lease.is_some() {
-                let incoming = self.registry.register(Arc::clone(info), Origin::Sync, cx);
+            if self.client_shows(info)
+                && info.lease.is_some()
+                && let Ok(incoming) = self.registry.register(Arc::clone(info), Origin::Sync, cx)
+            {
                 self.registry.store.holders.release(incoming);
                 copied += 1;
             }
@@ -153,7 +155,7 @@ impl Server {
             self.client.reconfigure(&node.client);
         }
         self.node = node.clone();
-        self.registry.config = Arc::clone(&node.server);
+        self.registry.reconfigure(node);
         // Netflix notices new URLs at the next refresh; Spring refreshes when it is told of a change.
         if urls_changed && node.client.profile == Profile::SpringCloud && self.refresh_at.is_some() {
             self.peers.refresh(&self.node, &mut self.registry.store.holders, cx);

@@ -2,42 +2,70 @@
 //!
 //! Readers see neither the registry nor each other's answers: an answer is generated when the first level has none, stays there
 //! until a change throws it out or 180 s have passed, and is copied to the second level every 30 s, at instants that are the same
-//! on all servers whose clocks agree. Both payloads are shared, so an answer costs a reference count.
+//! on all servers whose clocks agree. Payloads are shared, so an answer costs a reference count. That there is nothing to show is
+//! an answer like any other, and is kept like one.
 //!
-//! Left out: the keys of single applications and VIPs, and the JSON, XML and compact variants of each key, which all readers of
-//! one server share here.
+//! A change throws out less than it touches: of VIPs only the whole text that the instance gives for its VIP, in the full form. A
+//! key for one of several VIPs, or in the compact form, stays until it expires.
+//!
+//! A delta that is not made of copies (releases before 1.9.6) was written out after the registry had been let go of, so it could
+//! show more than its hash counts. Here such a delta shows, for as long as it is kept, what its objects are whenever it is sent,
+//! beside the hash of when it was generated.
+//!
+//! Left out: the JSON and XML variants of each key, which all readers of one server share here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::holders::{Holder, Holders};
-use super::store::Store;
+use super::regions::Sources;
+use super::store::Live;
 use crate::protocol::Instant;
-use crate::protocol::eureka::instance::{Applications, Delta};
+use crate::protocol::eureka::instance::{About, Applications, Delta, InstanceInfo};
+use crate::protocol::eureka::wire::{Query, Resource};
 
-/// One key of the cache.
+/// What a key stands for, ordered so that those that every change throws out come first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    resource: Resource,
+    /// The regions asked for; never an empty list.
+    regions: Option<Arc<[Arc<str>]>>,
+    compact: bool,
+}
+
+impl Key {
+    fn of(query: &Query) -> Key {
+        let qualified = matches!(query.resource, Resource::Apps | Resource::Delta);
+        let regions = query.regions.clone().filter(|regions| qualified && !regions.is_empty());
+        Key { resource: query.resource.clone(), regions, compact: query.compact }
+    }
+
+    /// The key in the full form, for all regions.
+    fn plain(resource: Resource) -> Key {
+        Key { resource, regions: None, compact: false }
+    }
+}
+
+/// What a reader gets.
 #[derive(Clone, Debug)]
-struct Entry<P> {
+pub(super) enum Payload {
+    /// The registry, or a part of it.
+    Apps(Arc<Applications>),
+    /// What changed lately, and the objects to be read again whenever it is sent, if that is so.
+    Delta(Arc<Delta>, Option<Live>),
+    /// There is no such application.
+    Nothing,
+}
+
+/// What is kept of one key.
+#[derive(Clone, Debug, Default)]
+struct Entry {
     /// First level: the payload and when it was generated.
-    fresh: Option<(P, Instant)>,
+    fresh: Option<(Payload, Instant)>,
     /// Second level, which lags.
-    served: Option<P>,
-}
-
-impl<P> Default for Entry<P> {
-    fn default() -> Entry<P> {
-        Entry { fresh: None, served: None }
-    }
-}
-
-impl<P: Clone> Entry<P> {
-    /// The payload of the first level, if it has one that has not expired.
-    fn fresh(&self, now: Instant, life: Duration) -> Option<P> {
-        let (payload, generated) = self.fresh.as_ref()?;
-        (now.since(*generated) < life).then(|| payload.clone())
-    }
+    served: Option<Payload>,
 }
 
 /// How the cache works; read once, when the server starts.
@@ -49,78 +77,186 @@ pub(super) struct CachePolicy {
     pub(super) life: Duration,
 }
 
+/// Deltas generated so far: of plain keys, and of those that name regions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Versions {
+    plain: i64,
+    qualified: i64,
+}
+
 /// The response cache (`ResponseCacheImpl`).
 #[derive(Clone, Debug)]
 pub(super) struct ResponseCache {
     policy: CachePolicy,
-    apps: Entry<Arc<Applications>>,
-    delta: Entry<Arc<Delta>>,
+    /// What nearly everybody asks for: the registry and the delta, in the full form, without naming regions.
+    apps: Entry,
+    delta: Entry,
+    others: BTreeMap<Key, Entry>,
+    versions: Versions,
 }
 
-fn load<P: Clone>(entry: &mut Entry<P>, now: Instant, life: Duration, generate: impl FnOnce() -> P) -> P {
-    entry.fresh(now, life).unwrap_or_else(|| {
-        let payload = generate();
-        entry.fresh = Some((payload.clone(), now));
-        payload
-    })
-}
-
-fn read<P: Clone>(
-    entry: &mut Entry<P>,
-    policy: CachePolicy,
-    now: Instant,
-    generate: impl FnOnce() -> P,
-) -> P {
-    if policy.read_only {
-        if let Some(payload) = &entry.served {
+impl Entry {
+    /// The payload of the first level, which is generated if there is none or if it has expired.
+    fn load(&mut self, now: Instant, life: Duration, generate: impl FnOnce() -> Payload) -> Payload {
+        if let Some((payload, generated)) = &self.fresh
+            && now.since(*generated) < life
+        {
             return payload.clone();
         }
-        let payload = load(entry, now, policy.life, generate);
-        entry.served = Some(payload.clone());
-        return payload;
+        let payload = generate();
+        self.fresh = Some((payload.clone(), now));
+        payload
     }
-    load(entry, now, policy.life, generate)
+
+    fn read(&mut self, now: Instant, policy: CachePolicy, generate: impl FnOnce() -> Payload) -> Payload {
+        if !policy.read_only {
+            return self.load(now, policy.life, generate);
+        }
+        if let Some(payload) = &self.served {
+            return payload.clone();
+        }
+        let payload = self.load(now, policy.life, generate);
+        self.served = Some(payload.clone());
+        payload
+    }
+
+    fn fill(&mut self, now: Instant, policy: CachePolicy, generate: impl FnOnce() -> Payload) {
+        if self.served.is_some() {
+            self.served = Some(self.load(now, policy.life, generate));
+        }
+    }
+
+    fn fingerprint(&self, into: &mut dyn Hasher) {
+        for payload in [self.fresh.as_ref().map(|(payload, _)| payload), self.served.as_ref()] {
+            payload.inspect(|payload| payload.fingerprint(into));
+        }
+        self.fresh.as_ref().inspect(|(_, at)| into.write_u64(at.0));
+    }
+}
+
+impl Payload {
+    fn fingerprint(&self, mut into: &mut dyn Hasher) {
+        match self {
+            Payload::Apps(apps) => apps.instances().hash(&mut into),
+            Payload::Delta(delta, _) => (delta.changes(), delta.version()).hash(&mut into),
+            Payload::Nothing => into.write_u8(0),
+        }
+    }
 }
 
 impl ResponseCache {
     /// An empty cache.
     pub(super) fn new(policy: CachePolicy) -> ResponseCache {
-        ResponseCache { policy, apps: Entry::default(), delta: Entry::default() }
+        ResponseCache {
+            policy,
+            apps: Entry::default(),
+            delta: Entry::default(),
+            others: BTreeMap::new(),
+            versions: Versions::default(),
+        }
     }
 
-    /// A change throws out what the first level has. The second keeps what it serves.
-    pub(super) fn invalidate(&mut self) {
-        self.apps.fresh = None;
-        self.delta.fresh = None;
+    /// A change to this instance throws out what the first level has. The second keeps what it serves.
+    pub(super) fn invalidate(&mut self, info: &InstanceInfo) {
+        (self.apps.fresh, self.delta.fresh) = (None, None);
+        if self.others.is_empty() {
+            return;
+        }
+        for (_, entry) in self.others.iter_mut().take_while(|(key, _)| key.resource <= Resource::Delta) {
+            entry.fresh = None;
+        }
+        let app = Key::plain(Resource::App(info.app));
+        let vip = info.about.vip.clone().map(|vip| Key::plain(Resource::Vip(vip)));
+        let secure = info.about.secure_vip.clone().map(|vip| Key::plain(Resource::SecureVip(vip)));
+        let compact_app = Key { compact: true, ..app.clone() };
+        for key in [Some(app), Some(compact_app), vip, secure].into_iter().flatten() {
+            if let Some(entry) = self.others.get_mut(&key) {
+                entry.fresh = None;
+            }
+        }
     }
 
-    /// The whole registry, as a reader gets it.
-    pub(super) fn applications(&mut self, now: Instant, from: &mut Store) -> Arc<Applications> {
-        read(&mut self.apps, self.policy, now, || from.applications())
-    }
-
-    /// The delta, as a reader gets it.
-    pub(super) fn delta(&mut self, now: Instant, from: &mut Store) -> Arc<Delta> {
-        read(&mut self.delta, self.policy, now, || from.delta())
+    /// What a reader gets.
+    pub(super) fn read(&mut self, query: &Query, now: Instant, from: &mut Sources<'_>) -> Payload {
+        let ResponseCache { policy, apps, delta, others, versions } = self;
+        let common = !query.compact && query.regions.as_ref().is_none_or(|regions| regions.is_empty());
+        let payload = match &query.resource {
+            Resource::Apps if common => apps.read(now, *policy, || whole(from)),
+            Resource::Delta if common => delta.read(now, *policy, || changes(None, versions, from)),
+            _ => {
+                let key = Key::of(query);
+                let entry = others.entry(key.clone()).or_default();
+                entry.read(now, *policy, || generate(&key, versions, from))
+            }
+        };
+        match payload {
+            Payload::Delta(delta, Some(live)) => {
+                Payload::Delta(from.store.read_again(&delta, &live, query.compact), None)
+            }
+            payload => payload,
+        }
     }
 
     /// Copies to the second level what somebody has asked for before.
-    pub(super) fn fill(&mut self, now: Instant, from: &mut Store) {
-        if self.apps.served.is_some() {
-            self.apps.served = Some(load(&mut self.apps, now, self.policy.life, || from.applications()));
-        }
-        if self.delta.served.is_some() {
-            self.delta.served = Some(load(&mut self.delta, now, self.policy.life, || from.delta()));
+    pub(super) fn fill(&mut self, now: Instant, from: &mut Sources<'_>) {
+        let ResponseCache { policy, apps, delta, others, versions } = self;
+        apps.fill(now, *policy, || whole(from));
+        delta.fill(now, *policy, || changes(None, versions, from));
+        for (key, entry) in others {
+            entry.fill(now, *policy, || generate(key, versions, from));
         }
     }
 
     /// Folds what is served, and how old it is, into a hash.
     pub(super) fn fingerprint(&self, mut into: &mut dyn Hasher) {
-        self.apps.fresh.as_ref().map(|(apps, at)| (apps.instances(), at)).hash(&mut into);
-        self.apps.served.as_ref().map(|apps| apps.instances()).hash(&mut into);
-        self.delta.fresh.as_ref().map(|(delta, at)| (delta.changes(), at)).hash(&mut into);
-        self.delta.served.as_ref().map(|delta| delta.changes()).hash(&mut into);
+        self.apps.fingerprint(into);
+        self.delta.fingerprint(into);
+        for (key, entry) in &self.others {
+            key.hash(&mut into);
+            entry.fingerprint(into);
+        }
     }
+}
+
+fn whole(from: &mut Sources<'_>) -> Payload {
+    Payload::Apps(Arc::new(from.applications(None)))
+}
+
+fn changes(regions: Option<&[Arc<str>]>, versions: &mut Versions, from: &mut Sources<'_>) -> Payload {
+    let version = if regions.is_some() { &mut versions.qualified } else { &mut versions.plain };
+    *version += 1;
+    let (changes, histogram) = from.changes(regions);
+    let live = (!from.copies).then(|| from.store.keep_alive(&changes));
+    let (infos, stamps) = changes.into_iter().map(|change| (change.info, change.stamps)).unzip();
+    Payload::Delta(Arc::new(Delta::decorated(infos, stamps, histogram, *version)), live)
+}
+
+fn generate(key: &Key, versions: &mut Versions, from: &mut Sources<'_>) -> Payload {
+    let payload = match &key.resource {
+        Resource::Apps => Payload::Apps(Arc::new(from.applications(key.regions.as_deref()))),
+        Resource::Delta => changes(key.regions.as_deref(), versions, from),
+        Resource::App(app) => {
+            from.application(*app).map_or(Payload::Nothing, |part| Payload::Apps(Arc::new(part)))
+        }
+        Resource::Vip(vip) => by_vip(vip, |about| about.vip.as_ref(), from),
+        Resource::SecureVip(vip) => by_vip(vip, |about| about.secure_vip.as_ref(), from),
+    };
+    match payload {
+        Payload::Apps(apps) if key.compact => Payload::Apps(Arc::new(apps.compact())),
+        Payload::Delta(delta, live) if key.compact => Payload::Delta(Arc::new(delta.compact()), live),
+        payload => payload,
+    }
+}
+
+/// The instances that give this text as one of their VIPs, to the letter. That there are none is an answer with no instances.
+fn by_vip(vip: &str, given: impl Fn(&About) -> Option<&Arc<str>>, from: &mut Sources<'_>) -> Payload {
+    let all = from.applications(None);
+    let gives = |info: &InstanceInfo| {
+        given(&info.about).is_some_and(|given| given.split(',').any(|given| given == vip))
+    };
+    let wanted = all.entries().filter(|(info, _)| gives(info));
+    let (instances, stamps) = wanted.map(|(info, stamps)| (Arc::clone(info), stamps)).unzip();
+    Payload::Apps(Arc::new(Applications::decorated(instances, stamps).with_version(-1)))
 }
 
 /// The queue of recent changes (`recentlyChangedQueue`). It points at live objects: what a delta shows is their present state,

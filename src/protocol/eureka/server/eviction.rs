@@ -1,11 +1,11 @@
-//! Eviction: the run that removes expired leases, no more than a share of the registry at a time, chosen at random.
+//! Eviction: the run that removes expired leases, no more than a share of the registry at a time, chosen as if at random: by Java's
+//! generator, which the original seeds anew for each run with the wall clock. So servers whose runs begin in one millisecond, over
+//! the same candidates, choose the same victims.
 //!
-//! Differs from upstream: the victims are drawn from the process's own generator, over candidates in order of instance; the
-//! original shuffles hash-map order with a generator seeded by the wall clock. The distribution is the same: uniform.
+//! Differs from upstream: the candidates are in order of instance before they are shuffled; the original has them in the order of a
+//! hash map. Which draws are made is the same, whom they hit is not.
 
 use std::time::Duration;
-
-use rand::Rng;
 
 use super::registry::Registry;
 use crate::protocol::eureka::Eureka;
@@ -32,6 +32,50 @@ fn limit(leases: u32, renewal_percent_threshold: f64) -> u32 {
     leases.saturating_sub(kept.cast_unsigned())
 }
 
+/// `java.util.Random`: 48 bits of linear congruence.
+struct JavaRandom(u64);
+
+impl JavaRandom {
+    const MULTIPLIER: u64 = 0x5_DEEC_E66D;
+    const MASK: u64 = (1 << 48) - 1;
+
+    fn new(seed: i64) -> JavaRandom {
+        JavaRandom((seed.cast_unsigned() ^ JavaRandom::MULTIPLIER) & JavaRandom::MASK)
+    }
+
+    /// The next 31 bits.
+    fn next(&mut self) -> i32 {
+        self.0 = (self.0.wrapping_mul(JavaRandom::MULTIPLIER) + 11) & JavaRandom::MASK;
+        i32::try_from(self.0 >> 17).expect("31 of 48 bits are left")
+    }
+
+    /// A number below `bound`, which is positive.
+    fn next_int(&mut self, bound: i32) -> i32 {
+        assert!(bound > 0, "nothing is below {bound}");
+        let mut drawn = self.next();
+        if bound & (bound - 1) == 0 {
+            let scaled = (i64::from(bound) * i64::from(drawn)) >> 31;
+            return i32::try_from(scaled).expect("below the bound");
+        }
+        // Java sees by an overflow that a draw lies in the last, incomplete stretch.
+        while (drawn - drawn % bound).checked_add(bound - 1).is_none() {
+            drawn = self.next();
+        }
+        drawn % bound
+    }
+}
+
+/// Puts `count` of the candidates, as a run chooses them that begins at this time (ms), in front of the others, in the order in
+/// which it evicts them.
+fn choose<T>(candidates: &mut [T], count: usize, now_ms: i64) {
+    let mut random = JavaRandom::new(now_ms);
+    for chosen in 0..count {
+        let left = i32::try_from(candidates.len() - chosen).expect("fewer leases than 2^31");
+        let drawn = usize::try_from(random.next_int(left)).expect("not negative");
+        candidates.swap(chosen, chosen + drawn);
+    }
+}
+
 impl Registry {
     /// One run. Whether leases may expire is asked once, at its beginning.
     pub(super) fn evict(&mut self, cx: &mut Cx<'_, Eureka>) {
@@ -45,14 +89,8 @@ impl Registry {
         let leases = self.store.leases();
         let expired = u32::try_from(candidates.len()).expect("as many as there are leases at most");
         let evicted = expired.min(limit(leases, self.config.renewal_percent_threshold));
-        for chosen in 0..evicted as usize {
-            let drawn = cx.random().random_range(chosen as u32..=expired - 1) as usize;
-            candidates.swap(chosen, drawn);
-            let instance = candidates[chosen];
-            let removed = self.remove(instance, cx);
-            assert!(removed, "the candidate had a lease: {instance:?}");
-            cx.emit(Event::Evicted { instance });
-        }
+        choose(&mut candidates, evicted as usize, now_ms);
+        candidates[..evicted as usize].iter().for_each(|victim| self.expire(*victim, cx));
         assert_eq!(self.store.leases(), leases - evicted, "each victim was one lease");
         cx.emit(Event::EvictionPass { leases, expired, evicted });
     }
@@ -118,5 +156,34 @@ mod tests {
         let mut evictor = Evictor::default();
         let mut run = |at: u64| evictor.compensation_ms(Instant(at * 1_000_000_000), Duration::from_secs(60));
         assert_eq!([run(60), run(120), run(192), run(252), run(300)], [0, 0, 12_000, 0, 0]);
+    }
+
+    /// Golden vectors of the reference, 12.3: seed, and draws below 20, 19, ...
+    #[test]
+    fn draws_are_those_of_java() {
+        let check = |seed, draws: &[i32]| {
+            let mut random = JavaRandom::new(seed);
+            let drawn: Vec<i32> = (13..=20).rev().map(|bound| random.next_int(bound)).collect();
+            assert_eq!(&drawn[..draws.len()], draws, "seed {seed}");
+        };
+        check(0, &[0, 5, 13, 2, 10, 8, 9, 2]);
+        check(1, &[5, 18, 1, 16, 3, 4, 0, 9]);
+        check(1_700_000_000_000, &[5, 8, 0, 2, 1, 14, 11, 12]);
+        check(1_700_000_090_001, &[12, 16, 12, 15, 1, 5, 13, 9]);
+    }
+
+    /// Golden vectors of the reference, 12.3: of the candidates 0 to 9, four are chosen.
+    #[test]
+    fn victims_are_those_of_java() {
+        let check = |seed, victims: [u32; 4]| {
+            let mut candidates: Vec<u32> = (0..10).collect();
+            choose(&mut candidates, 4, seed);
+            assert_eq!(candidates[..4], victims, "seed {seed}");
+            candidates.sort_unstable();
+            assert!(candidates.into_iter().eq(0..10), "none is lost");
+        };
+        check(0, [0, 8, 3, 5]);
+        check(1, [5, 2, 0, 3]);
+        check(1_700_000_000_000, [5, 8, 0, 7]);
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::Status;
-use crate::protocol::eureka::instance::InstanceInfo;
+use crate::protocol::eureka::instance::{InstanceInfo, LeaseInfo};
 
 /// One live object. Each copy of a holder that is stored somewhere is one reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,13 @@ impl Holders {
         let info = Arc::make_mut(slot.content.as_mut().expect("a holder that is stored is a reference"));
         change(info);
         (slot.version, slot.renewal_ms, slot.status) = (info.last_dirty, renewal_ms(info), info.status);
+    }
+
+    /// What each read does to an object that says nothing about its lease: from then on it says what such a lease comes to.
+    pub(super) fn decorate(&mut self, holder: Holder) {
+        if self.slots[holder.index()].renewal_ms.is_none() {
+            self.change(holder, |info| info.lease = Some(LeaseInfo::default()));
+        }
     }
 
     /// Objects alive.

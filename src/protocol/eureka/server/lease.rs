@@ -1,7 +1,7 @@
 //! A lease: when it ends. Separate because its arithmetic is that of the original, faults included.
 //!
-//! Left out: the registration, service-up and eviction timestamps, which only decorate what readers see (`LeaseInfo`); a
-//! cancelled lease leaves the registry, so nobody asks it again.
+//! Left out: the timestamps that only decorate what readers see (`LeaseInfo`); they lie apart, in the store, so that leases lie
+//! close together.
 
 use std::hash::Hasher;
 use std::time::Duration;
@@ -31,9 +31,14 @@ impl Lease {
     }
 
     /// Extends it. The original adds the duration here and again in [`expired`](Lease::expired), so a lease that was renewed
-    /// lasts twice its duration; the authors know and keep it.
-    pub(super) fn renew(&mut self, now_ms: i64) {
-        self.updated_ms = now_ms + i64::from(self.duration_ms);
+    /// lasts twice its duration; the authors know and keep it. Not `twice` is what was meant.
+    pub(super) fn renew(&mut self, now_ms: i64, twice: bool) {
+        self.updated_ms = if twice { now_ms + i64::from(self.duration_ms) } else { now_ms };
+    }
+
+    /// When it was last renewed, as readers are told: of a lease that was renewed at all, its duration later than that.
+    pub(super) fn last_renewal_ms(&self) -> i64 {
+        self.updated_ms
     }
 
     /// Whether it has run out, with `extra_ms` of grace.
@@ -71,7 +76,7 @@ mod tests {
             for step in steps {
                 match step {
                     Register(at) => lease = new(*at),
-                    Renew(at) => lease.renew(at * 1000),
+                    Renew(at) => lease.renew(at * 1000, true),
                 }
             }
             let expired = |at_ms| lease.expired(at_ms, extra_s * 1000);
@@ -88,6 +93,14 @@ mod tests {
         check(90, &[Register(0), Renew(10)], 0, 190);
         // An eviction run with a compensation of 12 s.
         check(90, &[Register(0), Renew(30)], 12, 222);
+    }
+
+    #[test]
+    fn a_renewed_lease_can_be_made_to_last_as_long_as_it_says() {
+        let holder = Holders::default().insert(Arc::new(info(1, 0)));
+        let mut lease = Lease::new(holder, DEFAULT_DURATION, 0);
+        lease.renew(30_000, false);
+        assert_eq!((lease.expired(120_000, 0), lease.expired(120_001, 0)), (false, true));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The registry server.
 //!
 //! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
-//! [`preservation`] (the small arithmetic), [`store`] and [`cache`] (what is held, what readers get), [`registry`] and
+//! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`registry`] and
 //! [`eviction`] (the operations); then replication: [`shaper`] and [`acceptor`] (one peer's dispatcher), [`recycler`],
-//! [`peers`]; then [`timers`], [`resource`] (requests) and [`boot`] (start and stop). This file takes the inputs and keeps
-//! the one deadline.
+//! [`peers`]; then [`timers`], [`limits`], [`validation`] and [`resource`] (requests) and [`boot`] (start and stop). This file
+//! takes the inputs and keeps the one deadline.
 //!
-//! Left out: remote regions, AWS (groups, address binding), the rate limiter, the status page.
+//! Left out: AWS (groups, address binding), the status page.
 
 mod holders;
 mod lease;
@@ -14,6 +14,7 @@ mod rules;
 mod overrides;
 mod preservation;
 mod store;
+mod regions;
 mod cache;
 mod registry;
 mod eviction;
@@ -22,6 +23,8 @@ mod acceptor;
 mod recycler;
 mod peers;
 mod timers;
+mod limits;
+mod validation;
 mod resource;
 mod boot;
 
@@ -32,15 +35,17 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use self::boot::Phase;
+use self::limits::ReadLimit;
 use self::peers::Peers;
 use self::recycler::Recycler;
 use self::registry::Registry;
 use self::timers::{Timer, Timers};
 use super::client::Client;
+use super::instance::Histogram;
 use super::node::ServerNode;
 use super::wire::ItemResult;
 use super::{Eureka, Tag as ProcessTag};
-use crate::protocol::{Cx, Event, Gauge, Input, Instant, PoolId, Wall};
+use crate::protocol::{Cx, Event, Gauge, Input, Instant, PoolId, Status, Wall};
 
 /// The connection pool for replication. Connections to different peers do not share a limit, as if each peer had its own pool.
 /// (0 and 1 are the embedded client's.)
@@ -67,6 +72,7 @@ pub struct Server {
     registry: Registry,
     peers: Peers,
     results: Recycler<ItemResult>,
+    read_limit: ReadLimit,
 
     timers: Timers,
     refresh_at: Option<Instant>,
@@ -79,7 +85,33 @@ pub struct Server {
     /// Wall clock minus monotonic clock when deadlines were last computed.
     offset_ns: i64,
     next_timeout: Option<Instant>,
+    /// What was reported last, at a glance.
+    figures: Option<Figures>,
     reported: [Option<i64>; Gauge::ALL.len()],
+}
+
+/// The registry's figures: what its gauges show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Figures {
+    renewals: u32,
+    expected: u32,
+    threshold: i32,
+    protected: bool,
+    below_threshold: bool,
+    open: bool,
+    overrides: u32,
+    statuses: Histogram,
+    limited: u64,
+}
+
+fn gauge_of(status: Status) -> Gauge {
+    match status {
+        Status::Up => Gauge::StatusUp,
+        Status::Down => Gauge::StatusDown,
+        Status::Starting => Gauge::StatusStarting,
+        Status::OutOfService => Gauge::StatusOutOfService,
+        Status::Unknown => Gauge::StatusUnknown,
+    }
 }
 
 fn offset_ns(now: Instant, wall: Wall) -> i64 {
@@ -93,9 +125,10 @@ impl Server {
             node: node.clone(),
             phase: Phase::Constructing,
             client: Client::start(&node.client, cx),
-            registry: Registry::new(&node.server),
+            registry: Registry::new(node),
             peers: Peers::default(),
             results: Recycler::default(),
+            read_limit: ReadLimit::default(),
             timers: Timers::default(),
             refresh_at: None,
             refresh_interval: node.server.peer_nodes_update_interval,
@@ -103,6 +136,7 @@ impl Server {
             copied_nothing: true,
             offset_ns: offset_ns(cx.now(), cx.wall()),
             next_timeout: None,
+            figures: None,
             reported: [None; Gauge::ALL.len()],
         };
         server.report(cx);
@@ -155,6 +189,7 @@ impl Server {
     pub fn fingerprint(&self, mut into: &mut dyn Hasher) {
         (self.phase, self.timers, self.refresh_at, self.started_ms, self.copied_nothing).hash(&mut into);
         self.registry.fingerprint(into);
+        self.read_limit.hash(&mut into);
         self.peers.fingerprint(&self.registry.store.holders, into);
         self.client.fingerprint(into);
     }
@@ -193,6 +228,7 @@ impl Server {
             Timer::Rate => {
                 self.registry.preservation.rate.rotate();
                 // The end of a window is told even if the count is the same.
+                self.figures = None;
                 self.reported[Gauge::RenewalsLastMinute as usize] = None;
             }
             Timer::Retention => {
@@ -225,14 +261,47 @@ impl Server {
         self.next_timeout = deadlines.into_iter().flatten().min();
     }
 
+    /// Reports the registry's figures that are not as they were. This ends every input, and mostly there are none.
     fn report(&mut self, cx: &mut Cx<'_, Eureka>) {
-        let preservation = self.registry.preservation;
-        self.gauge(Gauge::RenewalsLastMinute, i64::from(preservation.rate.count()), cx);
-        self.gauge(Gauge::ExpectedClients, i64::from(preservation.expected()), cx);
-        self.gauge(Gauge::RenewalThreshold, i64::from(preservation.threshold()), cx);
-        self.gauge(Gauge::SelfPreservation, i64::from(!self.registry.expiration_enabled()), cx);
-        self.gauge(Gauge::Serving, i64::from(self.phase == Phase::Open), cx);
-        self.gauge(Gauge::Overrides, i64::from(self.registry.overrides.held()), cx);
+        let figures = self.figures(cx);
+        if self.figures == Some(figures) {
+            return;
+        }
+        self.figures = Some(figures);
+        self.gauge(Gauge::RenewalsLastMinute, i64::from(figures.renewals), cx);
+        self.gauge(Gauge::ExpectedClients, i64::from(figures.expected), cx);
+        self.gauge(Gauge::RenewalThreshold, i64::from(figures.threshold), cx);
+        self.gauge(Gauge::SelfPreservation, i64::from(figures.protected), cx);
+        self.gauge(Gauge::BelowThreshold, i64::from(figures.below_threshold), cx);
+        self.gauge(Gauge::Serving, i64::from(figures.open), cx);
+        self.gauge(Gauge::Overrides, i64::from(figures.overrides), cx);
+        self.gauge(Gauge::RateLimited, i64::try_from(figures.limited).unwrap_or(i64::MAX), cx);
+        self.gauge(Gauge::RegistrySize, figures.statuses.counts().into_iter().map(i64::from).sum(), cx);
+        for (status, count) in Status::ALL.into_iter().zip(figures.statuses.counts()) {
+            self.gauge(gauge_of(status), i64::from(count), cx);
+        }
+    }
+
+    fn figures(&self, cx: &Cx<'_, Eureka>) -> Figures {
+        let (registry, preservation) = (&self.registry, self.registry.preservation);
+        let (renewals, threshold) = (preservation.rate.count(), preservation.threshold());
+        Figures {
+            renewals,
+            expected: preservation.expected(),
+            threshold,
+            protected: !registry.expiration_enabled(),
+            below_threshold: i64::from(renewals) <= i64::from(threshold) && self.has_warmed_up(cx.wall()),
+            open: self.phase == Phase::Open,
+            overrides: registry.overrides.held(),
+            statuses: registry.store.histogram(),
+            limited: self.read_limit.limited(),
+        }
+    }
+
+    /// Whether the server has been open for so long that few renewals are worth a warning.
+    fn has_warmed_up(&self, wall: Wall) -> bool {
+        let end = Wall::from_millis(self.started_ms) + self.registry.config.wait_time_when_sync_empty;
+        self.started_ms > 0 && wall >= end + Duration::from_millis(1)
     }
 
     fn report_replication(&mut self, cx: &mut Cx<'_, Eureka>) {

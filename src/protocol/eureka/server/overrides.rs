@@ -1,5 +1,8 @@
 //! What operators have set (`overriddenInstanceStatusMap`): a status for an instance, forgotten one hour after the last look at
-//! it. Separate because looking is not free of effect.
+//! it. Separate because looking is not free of effect. Callers name instances by [`InstanceInfo::override_key`]: the original knows
+//! overrides by `instanceId` alone, whatever the application.
+//!
+//! [`InstanceInfo::override_key`]: crate::protocol::eureka::instance::InstanceInfo::override_key
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -70,6 +73,14 @@ impl Overrides {
     /// How many are held. One that has expired counts until it is next asked for, as in the original.
     pub(super) fn held(&self) -> u32 {
         self.held
+    }
+
+    /// All overrides, in order of instance. Does not count as a look.
+    pub(super) fn all(&self, now: Instant) -> impl Iterator<Item = (InstanceId, Status)> {
+        let held =
+            self.by_instance.iter().zip(0..).filter_map(|(found, id)| Some((InstanceId(id), (*found)?)));
+        held.filter(move |(_, found)| now.since(found.looked_at) < EXPIRE_AFTER_ACCESS)
+            .map(|(id, found)| (id, found.status))
     }
 
     /// Folds the overrides into a hash.

@@ -141,6 +141,11 @@ impl Peers {
         }
     }
 
+    /// Their addresses.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.peers.iter().map(|peer| peer.address)
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.peers.is_empty()
@@ -337,8 +342,9 @@ fn adopt(newer: &Arc<InstanceInfo>, registry: &mut Registry, cx: &mut Cx<'_, Eur
         // The original fails here on an instance that it cannot read, and registers nothing.
         return;
     }
-    let incoming = registry.register(Arc::clone(newer), Origin::Sync, cx);
-    registry.store.holders.release(incoming);
+    if let Ok(incoming) = registry.register(Arc::clone(newer), Origin::Sync, cx) {
+        registry.store.holders.release(incoming);
+    }
 }
 
 /// A task as it goes into a batch: with what the live object holds now.

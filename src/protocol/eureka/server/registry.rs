@@ -1,32 +1,62 @@
 //! The operations on the registry, step by step as the original does them (`AbstractInstanceRegistry`,
 //! `PeerAwareInstanceRegistryImpl`). Who asks, over which protocol, and who else must be told is not decided here.
+//!
+//! Left out: what an encoder makes of a registration that lacks its overridden status, where that fails half-way: in the original it
+//! may fail, too, and blank the registry for all readers.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cache::{CachePolicy, ResponseCache};
+use super::cache::{CachePolicy, Payload, ResponseCache};
 use super::eviction::Evictor;
 use super::holders::Holder;
 use super::lease::{DEFAULT_DURATION, Lease};
 use super::overrides::Overrides;
 use super::preservation::Preservation;
+use super::regions::{Regions, Remote, Sources};
 use super::rules;
 use super::store::Store;
 use crate::protocol::eureka::Eureka;
-use crate::protocol::eureka::config::ServerConfig;
-use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo};
-use crate::protocol::{Cx, Event, InstanceId, Origin, Status};
+use crate::protocol::eureka::config::{Fixes, ServerConfig};
+use crate::protocol::eureka::instance::{About, Action, InstanceInfo};
+use crate::protocol::eureka::node::ServerNode;
+use crate::protocol::eureka::wire::{Pairs, Query, Stamp};
+use crate::protocol::{Cx, Event, InstanceId, Origin, ServiceId, Status};
 
 /// The instance has no lease, or one that has expired while leases may expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
+
+/// An operation failed in its middle: what it had done by then stays done, but neither readers nor peers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HalfDone;
+
+/// What an operator does to the status of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assertion {
+    /// Overrides it (`statusUpdate`).
+    Set(Status),
+    /// Removes the override, and sets the status to this (`deleteStatusOverride`).
+    Clear(Status),
+}
+
+/// Why an assertion failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AssertionError {
+    /// There is no lease.
+    NoLease,
+    /// The version is no number; see [`HalfDone`].
+    HalfDone,
+}
 
 /// The registry of one server.
 #[derive(Clone, Debug)]
 pub(super) struct Registry {
     /// The settings, read anew at each use as the original does.
     pub(super) config: Arc<ServerConfig>,
+    /// Behaviour of other versions.
+    fixes: Arc<Fixes>,
     /// Leases and live objects.
     pub(super) store: Store,
     /// What operators have set.
@@ -35,6 +65,8 @@ pub(super) struct Registry {
     pub(super) preservation: Preservation,
     /// The eviction runs so far.
     pub(super) evictor: Evictor,
+    /// Registries of other regions.
+    pub(super) regions: Regions,
     cache: ResponseCache,
 }
 
@@ -48,19 +80,30 @@ pub(super) fn is_replication(origin: Origin) -> bool {
 
 impl Registry {
     /// An empty registry.
-    pub(super) fn new(config: &Arc<ServerConfig>) -> Registry {
+    pub(super) fn new(node: &ServerNode) -> Registry {
+        let config = &node.server;
         let policy = CachePolicy {
             read_only: config.use_read_only_response_cache,
             life: config.response_cache_auto_expiration,
         };
+        let own = node.client.instance.as_ref();
         Registry {
             config: Arc::clone(config),
-            store: Store::default(),
+            fixes: Arc::clone(&node.client.fixes),
+            store: Store::new(own.map(|own| own.about.override_key.unwrap_or(own.id))),
             overrides: Overrides::default(),
             preservation: Preservation::new(config.expected_number_of_clients_sending_renews),
             evictor: Evictor::default(),
+            regions: Regions::new(node),
             cache: ResponseCache::new(policy),
         }
+    }
+
+    /// New settings. Those of the cache, and which regions there are, stay as they were at the start.
+    pub(super) fn reconfigure(&mut self, node: &ServerNode) {
+        self.config = Arc::clone(&node.server);
+        self.fixes = Arc::clone(&node.client.fixes);
+        self.regions.reconfigure(node);
     }
 
     /// Whether leases may expire at present.
@@ -68,28 +111,117 @@ impl Registry {
         self.preservation.expiration_enabled(&self.config)
     }
 
-    /// The live object of an instance, as `getInstanceByAppAndId` finds it: an expired lease that waits for eviction counts as
+    /// The live object of an instance, as `getInstanceByAppAndId` finds it here: an expired lease that waits for eviction counts as
     /// none, unless self-preservation keeps it.
-    pub(super) fn find(&self, id: InstanceId, now_ms: i64) -> Option<Holder> {
+    pub(super) fn find(&mut self, id: InstanceId, now_ms: i64) -> Option<Holder> {
         let lease = self.store.lease(id)?;
-        (!self.expiration_enabled() || !lease.expired(now_ms, 0)).then_some(lease.holder)
+        if self.expiration_enabled() && lease.expired(now_ms, 0) {
+            return None;
+        }
+        self.store.holders.decorate(lease.holder);
+        Some(lease.holder)
+    }
+
+    /// An instance as it is read: here, else in another region.
+    pub(super) fn instance(&mut self, app: ServiceId, id: InstanceId, now_ms: i64) -> Option<Remote> {
+        let local = if self.store.app(id) == Some(app) { self.find(id, now_ms) } else { None };
+        match local {
+            Some(holder) => Some((Arc::clone(self.store.holders.get(holder)), self.store.stamps(id))),
+            None => self.regions.instance(app, id),
+        }
+    }
+
+    /// An instance by its `instanceId` alone: the first here, else in another region.
+    ///
+    /// Differs from upstream: the first is that with the lowest number; the original asks a hash map of applications.
+    pub(super) fn instance_by_id(&mut self, id: InstanceId, now_ms: i64) -> Option<Remote> {
+        let key = self.store.override_key(id);
+        let named: Vec<InstanceId> =
+            self.store.all().map(|(id, _)| id).filter(|id| self.store.override_key(*id) == key).collect();
+        for id in named {
+            if let Some(holder) = self.find(id, now_ms) {
+                return Some((Arc::clone(self.store.holders.get(holder)), self.store.stamps(id)));
+            }
+        }
+        self.regions.instance_by_key(key)
     }
 
     /// Registers an instance: a new lease, whatever there was before. Returns a reference to the *incoming* object, which is what
     /// other servers are told even if the existing one was kept.
+    ///
+    /// # Errors
+    /// If the overridden status is missing, and that is not taken for none: with the lease in place.
     pub(super) fn register(
         &mut self,
         info: Arc<InstanceInfo>,
         origin: Origin,
         cx: &mut Cx<'_, Eureka>,
-    ) -> Holder {
-        let (id, now_ms) = (info.id, cx.wall().as_millis());
+    ) -> Result<Holder, HalfDone> {
+        let before = self.about(info.id);
+        let incoming = self.store.holders.insert(self.decoded(info));
+        self.enrol(incoming, before, origin, cx)
+    }
+
+    /// A registration as the codec makes it out: an overridden status that is missing is none, or stays missing.
+    fn decoded(&self, mut info: Arc<InstanceInfo>) -> Arc<InstanceInfo> {
+        if info.about.override_absent && self.fixes.override_defaults_to_unknown {
+            Arc::make_mut(&mut Arc::make_mut(&mut info).about).override_absent = false;
+        }
+        info
+    }
+
+    /// Changes metadata where they lie, and registers the object that they belong to once more: so its version stays, and its lease
+    /// begins anew. An instance that only another region has is registered here. Of two entries with one name the first counts.
+    ///
+    /// # Errors
+    /// None if there is no such instance; else as [`register`](Registry::register).
+    pub(super) fn set_metadata(
+        &mut self,
+        (app, id): (ServiceId, InstanceId),
+        entries: &Pairs,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> Option<Result<Holder, HalfDone>> {
+        let local = if self.store.app(id) == Some(app) { self.find(id, cx.wall().as_millis()) } else { None };
+        let before = self.about(id);
+        let holder = match local {
+            Some(holder) => self.store.holders.retain(holder),
+            None => {
+                let (info, _) = self.regions.instance(app, id)?;
+                self.store.holders.insert(info)
+            }
+        };
+        self.store.holders.change(holder, |info| {
+            let metadata = &mut Arc::make_mut(&mut info.about).metadata;
+            for (name, value) in entries.iter().rev() {
+                metadata.insert(Arc::clone(name), Arc::clone(value));
+            }
+        });
+        Some(self.enrol(holder, before, Origin::Client, cx))
+    }
+
+    /// The common part of registering and changing metadata. Takes over the reference, and gives it back if all goes well.
+    fn enrol(
+        &mut self,
+        incoming: Holder,
+        before: Option<Arc<About>>,
+        origin: Origin,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> Result<Holder, HalfDone> {
+        let (info, now_ms) = (self.store.holders.get(incoming), cx.wall().as_millis());
+        let (id, key) = (info.id, info.override_key());
         let duration = info.lease.map(|lease| lease.duration).filter(|duration| !duration.is_zero());
         let existing = self.store.lease(id).map(|lease| lease.holder);
         let leased_status = existing.map(|holder| self.store.holders.status(holder));
-        let incoming = self.store.holders.insert(info);
         let registrant = match existing {
-            Some(holder) if self.version(holder) > self.version(incoming) => holder,
+            Some(holder) if self.version(holder) > self.version(incoming) => {
+                if self.fixes.conflict_keeps_content {
+                    holder
+                } else {
+                    let newer = self.version(holder);
+                    self.store.holders.change(incoming, |info| info.last_dirty = newer);
+                    incoming
+                }
+            }
             Some(_) => incoming,
             None => {
                 self.preservation.lease_added(&self.config);
@@ -97,26 +229,43 @@ impl Registry {
             }
         };
         let reference = self.store.holders.retain(registrant);
-        self.store.put(Lease::new(reference, duration.unwrap_or(DEFAULT_DURATION), now_ms));
+        self.store.put(Lease::new(reference, duration.unwrap_or(DEFAULT_DURATION), now_ms), now_ms);
 
-        let overridden = self.store.holders.get(registrant).overridden;
-        if overridden != Status::Unknown && !self.overrides.contains(id, cx.now()) {
-            self.overrides.put(id, overridden, cx.now());
+        let info = self.store.holders.get(registrant);
+        let (overridden, absent) = (info.overridden, info.about.override_absent);
+        let mut result = Ok(incoming);
+        if (absent || overridden != Status::Unknown) && !self.overrides.contains(key, cx.now()) {
+            if absent {
+                self.store.holders.release(incoming);
+                result = Err(HalfDone);
+            } else {
+                self.overrides.put(key, overridden, cx.now());
+            }
         }
-        if let Some(status) = self.overrides.get(id, cx.now()) {
-            self.store.holders.change(registrant, |info| info.overridden = status);
+        if result.is_ok() {
+            if let Some(status) = self.overrides.get(key, cx.now()) {
+                self.store.holders.change(registrant, |info| info.overridden = status);
+            }
+            let status = self.resolve((id, registrant), leased_status, origin, cx);
+            self.store.set_status(registrant, status);
+            if status == Status::Up {
+                self.store.service_up(id, now_ms);
+            }
+            self.mark(registrant, Action::Added, now_ms);
         }
-        let status = self.resolve((id, registrant), leased_status, origin, cx);
-        self.store.set_status(registrant, status);
-        self.mark(registrant, Action::Added, now_ms);
 
-        let version = self.version(registrant);
-        cx.emit(Event::Registered { instance: id, status, version, origin });
+        let info = self.store.holders.get(registrant);
+        cx.emit(Event::Registered { instance: id, status: info.status, version: info.last_dirty, origin });
+        if before.is_some_and(|before| {
+            !Arc::ptr_eq(&before, &info.about) && before.metadata != info.about.metadata
+        }) {
+            cx.emit(Event::MetadataChanged { instance: id });
+        }
         assert!(
             self.store.lease(id).is_some_and(|lease| lease.holder == registrant),
             "registered, so leased: {id:?}"
         );
-        incoming
+        result
     }
 
     /// Renews a lease. False if there is none, or if its status is unknown: the client is to register again.
@@ -139,63 +288,103 @@ impl Registry {
         true
     }
 
-    /// Removes an instance because somebody says so. False if it has no lease.
-    pub(super) fn cancel(&mut self, id: InstanceId, origin: Origin, cx: &mut Cx<'_, Eureka>) -> bool {
+    /// Removes an instance because somebody says so. False if it has no lease in this application. Its override is gone then, too:
+    /// overrides know no applications.
+    pub(super) fn cancel(
+        &mut self,
+        (app, id): (ServiceId, InstanceId),
+        origin: Origin,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> bool {
+        if self.store.app(id) != Some(app) {
+            self.overrides.remove(self.store.override_key(id), cx.now());
+            return false;
+        }
         let removed = self.remove(id, cx);
         if removed {
+            self.preservation.lease_removed(&self.config);
             cx.emit(Event::Deregistered { instance: id, origin });
         }
         removed
     }
 
+    /// Removes an instance whose lease has run out.
+    pub(super) fn expire(&mut self, id: InstanceId, cx: &mut Cx<'_, Eureka>) {
+        let removed = self.remove(id, cx);
+        assert!(removed, "what has expired was leased: {id:?}");
+        if self.fixes.decrement_on_eviction {
+            self.preservation.lease_removed(&self.config);
+        }
+        cx.emit(Event::Evicted { instance: id });
+    }
+
     /// What cancelling and evicting have in common (`internalCancel`).
-    pub(super) fn remove(&mut self, id: InstanceId, cx: &mut Cx<'_, Eureka>) -> bool {
-        let lease = self.store.take(id);
-        self.overrides.remove(id, cx.now());
+    fn remove(&mut self, id: InstanceId, cx: &mut Cx<'_, Eureka>) -> bool {
+        let now_ms = cx.wall().as_millis();
+        let lease = self.store.take(id, now_ms);
+        self.overrides.remove(self.store.override_key(id), cx.now());
         let Some(lease) = lease else { return false };
-        self.mark(lease.holder, Action::Deleted, cx.wall().as_millis());
+        self.mark(lease.holder, Action::Deleted, now_ms);
         self.store.holders.release(lease.holder);
-        self.preservation.lease_removed(&self.config);
         assert!(self.store.lease(id).is_none(), "removed, so not leased: {id:?}");
         true
     }
 
-    /// Overrides the status. False if there is no lease.
-    pub(super) fn set_status(
+    /// Sets a status, and the override with it. `last_dirty` can only raise the version; one that is no number is noticed late.
+    ///
+    /// # Errors
+    /// If there is no lease, or the version is no number although it is needed.
+    pub(super) fn assert_status(
         &mut self,
         id: InstanceId,
-        status: Status,
-        last_dirty: Option<i64>,
+        assertion: Assertion,
+        last_dirty: Stamp,
         origin: Origin,
         cx: &mut Cx<'_, Eureka>,
-    ) -> bool {
-        let Some(lease) = self.store.lease(id) else { return false };
-        let now_ms = cx.wall().as_millis();
+    ) -> Result<(), AssertionError> {
+        let holder = self.store.lease(id).ok_or(AssertionError::NoLease)?.holder;
+        let (now_ms, key) = (cx.wall().as_millis(), self.store.override_key(id));
         self.extend(id, now_ms);
-        // If the status is that already, no override is stored, so a later change by the client is not overridden.
-        if self.store.holders.status(lease.holder) != status {
-            self.overrides.put(id, status, cx.now());
-            self.assert_status(lease.holder, status, status, last_dirty, origin, cx);
+        let before = self.store.holders.get(holder).listing();
+        let (status, overridden) = match assertion {
+            Assertion::Set(status) => {
+                // If the status is that already, no override is stored, so a later change by the client is not overridden.
+                if before.status == status {
+                    return Ok(());
+                }
+                if status == Status::Up {
+                    self.store.service_up(id, now_ms);
+                }
+                self.overrides.put(key, status, cx.now());
+                (status, status)
+            }
+            Assertion::Clear(status) => {
+                if !self.overrides.remove(key, cx.now()) {
+                    return Ok(());
+                }
+                (status, Status::Unknown)
+            }
+        };
+        self.store.set_status(holder, status);
+        let dirties = self.fixes.override_dirties_timestamp && before.status != status;
+        self.store.holders.change(holder, |info| {
+            info.overridden = overridden;
+            if dirties {
+                info.last_dirty = now_ms;
+            }
+            if let Stamp::At(last_dirty) = last_dirty {
+                info.last_dirty = info.last_dirty.max(last_dirty);
+            }
+        });
+        let after = self.store.holders.get(holder).listing();
+        if after != before {
+            cx.emit(Event::Changed { instance: id, status, version: after.version, origin });
         }
-        true
-    }
-
-    /// Removes the override, if there is one, and sets the status to `status`. False if there is no lease.
-    pub(super) fn clear_status(
-        &mut self,
-        id: InstanceId,
-        status: Status,
-        last_dirty: Option<i64>,
-        origin: Origin,
-        cx: &mut Cx<'_, Eureka>,
-    ) -> bool {
-        let Some(lease) = self.store.lease(id) else { return false };
-        let now_ms = cx.wall().as_millis();
-        self.extend(id, now_ms);
-        if self.overrides.remove(id, cx.now()) {
-            self.assert_status(lease.holder, status, Status::Unknown, last_dirty, origin, cx);
+        if last_dirty == Stamp::Garbage {
+            return Err(AssertionError::HalfDone);
         }
-        true
+        self.mark(holder, Action::Modified, now_ms);
+        Ok(())
     }
 
     /// Takes over an override that a peer knows (`storeOverriddenStatusIfRequired`); the status follows at the next renewal.
@@ -208,28 +397,45 @@ impl Registry {
         status: Status,
         cx: &mut Cx<'_, Eureka>,
     ) -> Result<(), Unreadable> {
-        if self.overrides.get(id, cx.now()) == Some(status) {
+        let key = self.store.override_key(id);
+        if self.overrides.get(key, cx.now()) == Some(status) {
             return Ok(());
         }
-        self.overrides.put(id, status, cx.now());
+        self.overrides.put(key, status, cx.now());
         let holder = self.find(id, cx.wall().as_millis()).ok_or(Unreadable)?;
         self.store.holders.change(holder, |info| info.overridden = status);
         Ok(())
     }
 
-    /// The registry, as a reader gets it.
-    pub(super) fn applications(&mut self, cx: &Cx<'_, Eureka>) -> Arc<Applications> {
-        self.cache.applications(cx.now(), &mut self.store)
+    /// The override of an instance, whose hour starts anew.
+    pub(super) fn overridden(&mut self, id: InstanceId, cx: &Cx<'_, Eureka>) -> Option<Status> {
+        if self.overrides.held() == 0 {
+            return None;
+        }
+        self.overrides.get(self.store.override_key(id), cx.now())
     }
 
-    /// The delta, as a reader gets it.
-    pub(super) fn delta(&mut self, cx: &Cx<'_, Eureka>) -> Arc<Delta> {
-        self.cache.delta(cx.now(), &mut self.store)
+    /// What a reader gets.
+    pub(super) fn read(&mut self, query: &Query, cx: &Cx<'_, Eureka>) -> Payload {
+        let (cache, mut sources) = self.sources();
+        cache.read(query, cx.now(), &mut sources)
     }
 
     /// The cache's second level is brought up to date.
     pub(super) fn fill_cache(&mut self, cx: &Cx<'_, Eureka>) {
-        self.cache.fill(cx.now(), &mut self.store);
+        let (cache, mut sources) = self.sources();
+        cache.fill(cx.now(), &mut sources);
+    }
+
+    fn sources(&mut self) -> (&mut ResponseCache, Sources<'_>) {
+        let Registry { config, fixes, store, regions, cache, .. } = self;
+        let sources = Sources {
+            store,
+            regions,
+            falls_back: !config.disable_transparent_fallback,
+            copies: fixes.delta_copies,
+        };
+        (cache, sources)
     }
 
     /// Old changes leave the delta; a delta that is cached already keeps showing them.
@@ -243,11 +449,17 @@ impl Registry {
         self.overrides.fingerprint(into);
         self.preservation.hash(&mut into);
         self.evictor.hash(&mut into);
+        self.regions.fingerprint(into);
         self.cache.fingerprint(into);
     }
 
     fn version(&self, holder: Holder) -> i64 {
         self.store.holders.version(holder)
+    }
+
+    /// What the leased object of an instance says about it.
+    fn about(&self, id: InstanceId) -> Option<Arc<About>> {
+        Some(Arc::clone(&self.store.holders.get(self.store.lease(id)?.holder).about))
     }
 
     fn resolve(
@@ -257,35 +469,13 @@ impl Registry {
         origin: Origin,
         cx: &Cx<'_, Eureka>,
     ) -> Status {
-        let (reported, overrides) = (self.store.holders.status(holder), &mut self.overrides);
-        rules::resolve(reported, || overrides.get(id, cx.now()), leased, is_replication(origin))
+        let reported = self.store.holders.status(holder);
+        rules::resolve(reported, || self.overridden(id, cx), leased, is_replication(origin))
     }
 
     fn extend(&mut self, id: InstanceId, now_ms: i64) {
-        self.store.lease_mut(id).expect("the caller has found the lease").renew(now_ms);
-    }
-
-    /// The common part of setting and clearing an override. `last_dirty` can only raise the version.
-    fn assert_status(
-        &mut self,
-        holder: Holder,
-        status: Status,
-        overridden: Status,
-        last_dirty: Option<i64>,
-        origin: Origin,
-        cx: &mut Cx<'_, Eureka>,
-    ) {
-        let before = self.store.holders.get(holder).listing();
-        self.store.set_status(holder, status);
-        self.store.holders.change(holder, |info| {
-            info.overridden = overridden;
-            info.last_dirty = info.last_dirty.max(last_dirty.unwrap_or(i64::MIN));
-        });
-        let after = self.store.holders.get(holder).listing();
-        self.mark(holder, Action::Modified, cx.wall().as_millis());
-        if after != before {
-            cx.emit(Event::Changed { instance: after.instance, status, version: after.version, origin });
-        }
+        let twice = self.fixes.lease_double_duration;
+        self.store.lease_mut(id).expect("the caller has found the lease").renew(now_ms, twice);
     }
 
     /// Every mutation but a renewal ends so: a line in the delta, and a cache that must be generated anew.
@@ -295,6 +485,6 @@ impl Registry {
             info.last_updated = now_ms;
         });
         self.store.changed(holder, now_ms);
-        self.cache.invalidate();
+        self.cache.invalidate(self.store.holders.get(holder));
     }
 }

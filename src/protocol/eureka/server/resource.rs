@@ -1,42 +1,32 @@
 //! The HTTP resources: what a request does and what it is answered (`ApplicationResource`, `InstanceResource`,
-//! `ApplicationsResource`, `PeerReplicationResource`), and the operator's operations, which are requests like any other.
+//! `InstancesResource`, `ApplicationsResource`, `AbstractVIPResource`, `PeerReplicationResource`, `StatusResource`), and the
+//! operator's operations, which are requests like any other.
 //!
-//! Left out: the validation of registrations (what it refuses cannot be said here), metadata updates, reads of one application
-//! or VIP, the rate limiter, remote regions.
+//! Left out: what is decided about a registration before it is one, which is in [`super::validation`]; how anything is encoded.
+//! Heartbeats are not checked for an application that does not go with the instance: an id stands for both.
 
 use std::sync::Arc;
 
 use super::Server;
 use super::acceptor::Action;
 use super::boot::Phase;
+use super::cache::Payload;
+use super::holders::Holder;
+use super::registry::{Assertion, AssertionError};
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
-use crate::protocol::eureka::instance::{About, InstanceInfo, LeaseStamps};
-use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Resource, Response, Stamp};
-use crate::protocol::{Answer, Cx, InstanceId, Operation, Origin, ServiceId, Status};
-
-fn time(stamp: Stamp) -> Option<i64> {
-    if let Stamp::At(time) = stamp { Some(time) } else { None }
-}
+use crate::protocol::eureka::instance::{About, InstanceInfo};
+use crate::protocol::eureka::wire::{
+    Body, Heartbeat, Item, ItemResult, Pairs, Query, Request, Resource, Response, Stamp, StatusDocument,
+};
+use crate::protocol::{Address, Answer, Cx, InstanceId, Operation, Origin, ServiceId, Status};
 
 fn origin(replication: bool) -> Origin {
     if replication { Origin::Replica } else { Origin::Client }
 }
 
-/// A registration of the bare necessities: what is absent gets the codec's defaults, and the receiver's clock as its version.
-fn bare(app: ServiceId, id: InstanceId, now_ms: i64) -> InstanceInfo {
-    InstanceInfo {
-        app,
-        id,
-        status: Status::Up,
-        overridden: Status::Unknown,
-        last_dirty: now_ms,
-        last_updated: now_ms,
-        lease: None,
-        action: None,
-        about: Arc::new(About::least("app", "host")),
-    }
-}
+/// The code of an answer, and the object that goes with it, of which it is a reference.
+type Verdict = (u16, Option<Holder>);
 
 impl Server {
     /// A request, through the filters in front of the resources.
@@ -62,127 +52,216 @@ impl Server {
 
     /// An operation of the operator: the request that he would send by hand.
     pub(super) fn operate(&mut self, operation: &Operation, cx: &mut Cx<'_, Eureka>) -> Answer {
-        let (Operation::Register { instance: id }
-        | Operation::Renew { instance: id }
-        | Operation::Deregister { instance: id }
-        | Operation::SetStatus { instance: id, .. }
-        | Operation::ClearStatus { instance: id }) = *operation
-        else {
-            return Answer::Failed(0);
-        };
-        // The path names an application, which only an instance that was here once has.
-        let Some(app) = self.registry.store.app(id) else { return Answer::Failed(404) };
-        let request = match *operation {
-            Operation::Register { .. } => {
-                let info = Arc::new(bare(app, id, cx.wall().as_millis()));
-                Request::Register { app, info, replication: false }
-            }
-            Operation::Renew { .. } => {
-                let status = Status::Up;
-                let last_dirty = Stamp::Absent;
-                Request::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden: None }, false)
-            }
-            Operation::Deregister { .. } => Request::Cancel { app, id, replication: false },
-            Operation::SetStatus { status, .. } => {
-                let (status, last_dirty) = (Some(status), Stamp::Absent);
-                Request::SetStatus { app, id, status, last_dirty, replication: false }
-            }
-            Operation::ClearStatus { .. } => Request::ClearStatus {
-                app,
-                id,
-                status: Some(Status::Unknown),
-                last_dirty: Stamp::Absent,
-                replication: false,
-            },
-            Operation::LookUp { .. }
-            | Operation::SetMetadata { .. }
-            | Operation::SetHealth { .. }
-            | Operation::SetGroup { .. } => return Answer::Failed(0),
+        let request = match self.by_hand(operation, cx) {
+            Ok(request) => request,
+            Err(answer) => return answer,
         };
         let response = self.serve(request, cx);
         if (200..=299).contains(&response.status) { Answer::Ok } else { Answer::Failed(response.status) }
     }
 
-    fn answer(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
-        match request {
-            Request::Register { app: _, info, replication } => {
-                self.register(info, replication, cx);
-                Response::empty(204)
+    fn by_hand(&self, operation: &Operation, cx: &Cx<'_, Eureka>) -> Result<Request, Answer> {
+        // The path names an application, which only an instance that was here once has.
+        let app = |id| self.registry.store.app(id).ok_or(Answer::Failed(404));
+        let (replication, last_dirty) = (false, Stamp::Absent);
+        Ok(match *operation {
+            Operation::Register { instance: id } => {
+                let info = Arc::new(self.bare(app(id)?, id, cx.wall().as_millis()));
+                Request::Register { app: info.app, info, replication }
             }
-            Request::Heartbeat(heartbeat, replication) => {
-                let (status, entity) = self.heartbeat(&heartbeat, replication, cx);
-                let body = |info| Body::Instance(info, LeaseStamps::default());
-                Response { status, body: entity.map_or(Body::Empty, body) }
+            Operation::Renew { instance: id } => {
+                let (app, status) = (app(id)?, Status::Up);
+                Request::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden: None }, replication)
             }
-            Request::Cancel { app, id, replication } => {
-                Response::empty(self.cancel(app, id, replication, cx))
+            Operation::Deregister { instance: id } => Request::Cancel { app: app(id)?, id, replication },
+            Operation::SetStatus { instance: id, status } => {
+                let (app, status) = (app(id)?, Some(status));
+                Request::SetStatus { app, id, status, last_dirty, replication }
             }
-            Request::SetStatus { app, id, status, last_dirty, replication } => {
-                let Some(status) = status else { return Response::empty(500) };
-                Response::empty(self.set_status((app, id), status, time(last_dirty), replication, cx))
+            Operation::ClearStatus { instance: id } => {
+                let (app, status) = (app(id)?, Some(Status::Unknown));
+                Request::ClearStatus { app, id, status, last_dirty, replication }
             }
-            Request::ClearStatus { app, id, status, last_dirty, replication } => {
-                let Some(status) = status else { return Response::empty(500) };
-                Response::empty(self.clear_status((app, id), status, time(last_dirty), replication, cx))
+            Operation::SetMetadata { instance: id, ref entries } => {
+                Request::SetMetadata { app: app(id)?, id, entries: Arc::clone(entries) }
             }
-            Request::Batch(items) => self.batch(&items, cx),
-            Request::Get(query) if query.resource == Resource::Apps => {
-                if !self.access_allowed(cx) {
-                    return Response::empty(403);
-                }
-                Response { status: 200, body: Body::Apps(self.registry.applications(cx)) }
+            Operation::SetGroup { ref group, enabled } => {
+                Request::SetGroup { name: Arc::clone(group), enabled: Some(enabled), replication }
             }
-            Request::Get(query) if query.resource == Resource::Delta => {
-                if self.registry.config.disable_delta || !self.access_allowed(cx) {
-                    return Response::empty(403);
-                }
-                Response { status: 200, body: Body::Delta(self.registry.delta(cx)) }
-            }
-            Request::Instance { app: _, id } => match self.registry.find(id, cx.wall().as_millis()) {
-                Some(holder) => {
-                    let info = Arc::clone(self.registry.store.holders.get(holder));
-                    Response { status: 200, body: Body::Instance(info, LeaseStamps::default()) }
-                }
-                None => Response::empty(404),
+            Operation::LookUp { .. } | Operation::SetHealth { .. } => return Err(Answer::Failed(0)),
+        })
+    }
+
+    /// A registration of the bare necessities: what is absent gets the codec's defaults, and the receiver's clock as its version.
+    /// The overridden status is absent, too.
+    fn bare(&self, app: ServiceId, id: InstanceId, now_ms: i64) -> InstanceInfo {
+        let store = &self.registry.store;
+        let held = store.lease(id).map(|lease| &store.holders.get(lease.holder).about);
+        let least = held.map_or_else(
+            || About::least("app", "host"),
+            |held| About {
+                instance_id: Arc::clone(&held.instance_id),
+                ip_addr: Arc::clone(&held.ip_addr),
+                ..About::least(&held.app, &held.host_name)
             },
-            Request::SetMetadata { .. }
-            | Request::SetGroup { .. }
-            | Request::Get(_)
-            | Request::StatusDocument
-            | Request::Overrides => Response::empty(404),
+        );
+        let override_key = Some(store.override_key(id));
+        InstanceInfo {
+            app,
+            id,
+            status: Status::Up,
+            overridden: Status::Unknown,
+            last_dirty: now_ms,
+            last_updated: now_ms,
+            lease: None,
+            action: None,
+            about: Arc::new(About { override_key, override_absent: true, ..least }),
         }
     }
 
-    /// Replicated items are worked off in order, each with a result of its own.
+    fn answer(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
+        match request {
+            Request::Register { app, info, replication } => self.register(app, info, replication, cx),
+            Request::Heartbeat(heartbeat, replication) => {
+                let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
+                let Some(newer) = newer else { return Response::empty(status) };
+                let stamps = self.registry.store.stamps(heartbeat.id);
+                Response { status, body: Body::Instance(self.put_down(newer), stamps) }
+            }
+            Request::Cancel { app, id, replication } => {
+                Response::empty(self.cancel((app, id), replication, cx))
+            }
+            Request::SetStatus { app, id, status, last_dirty, replication } => {
+                let assertion = status.map(Assertion::Set);
+                Response::empty(self.assert_status((app, id), assertion, last_dirty, replication, cx))
+            }
+            Request::ClearStatus { app, id, status, last_dirty, replication } => {
+                let assertion = status.map(Assertion::Clear);
+                Response::empty(self.assert_status((app, id), assertion, last_dirty, replication, cx))
+            }
+            Request::SetMetadata { app, id, entries } => {
+                Response::empty(self.set_metadata((app, id), &entries, cx))
+            }
+            // Outside AWS there are no groups.
+            Request::SetGroup { .. } => Response::empty(400),
+            Request::Batch(items) => self.batch(&items, cx),
+            Request::Get(query) => self.read(&query, cx),
+            Request::Instance { app, id } => {
+                let now_ms = cx.wall().as_millis();
+                let found = match app {
+                    Some(app) => self.registry.instance(app, id, now_ms),
+                    None => self.registry.instance_by_id(id, now_ms),
+                };
+                match found {
+                    Some((info, stamps)) => Response { status: 200, body: Body::Instance(info, stamps) },
+                    None => Response::empty(404),
+                }
+            }
+            Request::StatusDocument => {
+                Response { status: 200, body: Body::Status(Arc::new(self.status_document())) }
+            }
+            Request::Overrides => {
+                let overrides = self.registry.overrides.all(cx.now()).collect();
+                Response { status: 200, body: Body::Overrides(overrides) }
+            }
+        }
+    }
+
+    /// A list that comes out of the response cache.
+    fn read(&mut self, query: &Query, cx: &Cx<'_, Eureka>) -> Response {
+        if self.read_limit.refuses(query, &self.registry.config, cx.wall().as_millis()) {
+            return Response::empty(503);
+        }
+        let lists = matches!(query.resource, Resource::Apps | Resource::Delta);
+        let names_regions = lists && query.regions.as_ref().is_some_and(|regions| !regions.is_empty());
+        let refused = query.resource == Resource::Delta && self.registry.config.disable_delta;
+        if refused || !self.access_allowed(cx) || (names_regions && !self.registry.regions.ready()) {
+            return Response::empty(403);
+        }
+        let body = match self.registry.read(query, cx) {
+            Payload::Apps(apps) => Body::Apps(apps),
+            Payload::Delta(delta, _) => Body::Delta(delta),
+            Payload::Nothing => return Response::empty(404),
+        };
+        Response { status: 200, body }
+    }
+
+    /// Replicated items are worked off in order, each with a result of its own. The answer is written when all are done: an object
+    /// that goes with a conflict is in it as the later items have left it.
     fn batch(&mut self, items: &[Item], cx: &mut Cx<'_, Eureka>) -> Response {
         let mut recycler = std::mem::take(&mut self.results);
-        let results = recycler.list(|results| results.extend(items.iter().map(|item| self.item(item, cx))));
+        let results = recycler.list(|results| {
+            let mut newer: Vec<(usize, Holder)> = Vec::new();
+            for item in items {
+                let (status, holder) = self.item(item, cx);
+                newer.extend(holder.map(|holder| (results.len(), holder)));
+                results.push(ItemResult { status, entity: None });
+            }
+            for (at, holder) in newer {
+                let entity = self.put_down(holder);
+                results[at].entity = Some(entity).filter(|_| self.registry.config.conflict_entity);
+            }
+        });
         self.results = recycler;
         assert_eq!(results.len(), items.len(), "each item has a result");
         Response { status: 200, body: Body::Batch(results) }
     }
 
-    fn item(&mut self, item: &Item, cx: &mut Cx<'_, Eureka>) -> ItemResult {
-        let (status, entity) = match *item {
+    fn item(&mut self, item: &Item, cx: &mut Cx<'_, Eureka>) -> Verdict {
+        let status = match *item {
             Item::Register(ref info) => {
-                self.register(Arc::clone(info), true, cx);
-                (200, None)
+                // What becomes of it is not looked at, but for a failure.
+                let response = self.register(info.app, Arc::clone(info), true, cx);
+                if response.status == 500 { 500 } else { 200 }
             }
-            Item::Heartbeat(ref heartbeat) => self.heartbeat(heartbeat, true, cx),
-            Item::Cancel { app, id } => (self.cancel(app, id, true, cx), None),
+            Item::Heartbeat(ref heartbeat) => return self.heartbeat(heartbeat, true, cx),
+            Item::Cancel { app, id } => self.cancel((app, id), true, cx),
             Item::SetStatus { app, id, status, last_dirty } => {
-                (self.set_status((app, id), status, Some(last_dirty), true, cx), None)
+                let assertion = Some(Assertion::Set(status));
+                self.assert_status((app, id), assertion, Stamp::At(last_dirty), true, cx)
             }
             Item::ClearStatus { app, id, status, last_dirty } => {
-                (self.clear_status((app, id), status, Some(last_dirty), true, cx), None)
+                let assertion = Some(Assertion::Clear(status));
+                self.assert_status((app, id), assertion, Stamp::At(last_dirty), true, cx)
             }
         };
-        ItemResult { status, entity }
+        (status, None)
     }
 
-    fn register(&mut self, info: Arc<InstanceInfo>, replication: bool, cx: &mut Cx<'_, Eureka>) {
+    /// Gives a reference back, for what the object is now.
+    fn put_down(&mut self, holder: Holder) -> Arc<InstanceInfo> {
+        let holders = &mut self.registry.store.holders;
+        let info = Arc::clone(holders.get(holder));
+        holders.release(holder);
+        info
+    }
+
+    fn register(
+        &mut self,
+        app: ServiceId,
+        mut info: Arc<InstanceInfo>,
+        replication: bool,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> Response {
+        if let Err(refusal) = self.validate(app, &mut info) {
+            return Response { status: 400, body: Body::Text(refusal) };
+        }
         let subject = (info.app, info.id);
-        let incoming = self.registry.register(info, origin(replication), cx);
+        let Ok(incoming) = self.registry.register(info, origin(replication), cx) else {
+            return Response::empty(500);
+        };
+        self.replicate_registration(subject, incoming, replication, cx);
+        Response::empty(204)
+    }
+
+    /// Tells the peers of a registration. Takes over the reference.
+    fn replicate_registration(
+        &mut self,
+        subject: (ServiceId, InstanceId),
+        incoming: Holder,
+        replication: bool,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
         let holders = &mut self.registry.store.holders;
         if !replication {
             self.peers.replicate(Action::Register, subject, Some(incoming), None, holders, cx);
@@ -190,26 +269,41 @@ impl Server {
         holders.release(incoming);
     }
 
+    fn set_metadata(
+        &mut self,
+        subject: (ServiceId, InstanceId),
+        entries: &Pairs,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> u16 {
+        match self.registry.set_metadata(subject, entries, cx) {
+            None => 404,
+            Some(Err(_)) => 500,
+            Some(Ok(holder)) => {
+                self.replicate_registration(subject, holder, false, cx);
+                200
+            }
+        }
+    }
+
     /// The status, and with 409 the newer copy that is here. By the time versions are compared, the lease has been renewed, the
     /// renewal counted and replicated.
-    fn heartbeat(
-        &mut self,
-        heartbeat: &Heartbeat,
-        replication: bool,
-        cx: &mut Cx<'_, Eureka>,
-    ) -> (u16, Option<Arc<InstanceInfo>>) {
+    fn heartbeat(&mut self, heartbeat: &Heartbeat, replication: bool, cx: &mut Cx<'_, Eureka>) -> Verdict {
         let id = heartbeat.id;
         if !self.registry.renew(id, origin(replication), cx) {
             return (404, None);
         }
         if !replication && !self.peers.is_empty() {
-            let overridden = self.registry.overrides.get(id, cx.now());
+            let overridden = self.registry.overridden(id, cx);
             self.replicate_found(Action::Heartbeat, (heartbeat.app, id), overridden, cx);
         }
         if !self.registry.config.sync_when_timestamp_differs {
             return (200, None);
         }
-        let Stamp::At(reported) = heartbeat.last_dirty else { return (200, None) };
+        let reported = match heartbeat.last_dirty {
+            Stamp::Absent => return (200, None),
+            Stamp::At(reported) => reported,
+            Stamp::Garbage => return (500, None),
+        };
         let Some(holder) = self.registry.find(id, cx.wall().as_millis()) else { return (200, None) };
         let stored = self.registry.store.holders.version(holder);
         if reported > stored {
@@ -223,57 +317,54 @@ impl Server {
             return (404, None);
         }
         if reported < stored && replication {
-            return (409, Some(Arc::clone(self.registry.store.holders.get(holder))));
+            return (409, Some(self.registry.store.holders.retain(holder)));
         }
         (200, None)
     }
 
-    fn cancel(&mut self, app: ServiceId, id: InstanceId, replication: bool, cx: &mut Cx<'_, Eureka>) -> u16 {
-        if !self.registry.cancel(id, origin(replication), cx) {
+    fn cancel(
+        &mut self,
+        subject: (ServiceId, InstanceId),
+        replication: bool,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> u16 {
+        if !self.registry.cancel(subject, origin(replication), cx) {
             return 404;
         }
         if !replication {
-            self.peers.replicate(Action::Cancel, (app, id), None, None, &mut self.registry.store.holders, cx);
+            self.peers.replicate(Action::Cancel, subject, None, None, &mut self.registry.store.holders, cx);
         }
         200
     }
 
-    fn set_status(
+    /// Setting and clearing an override. No assertion is a status that there is not, which is noticed only once the instance is
+    /// found: perhaps in another region, where nothing can be asserted.
+    fn assert_status(
         &mut self,
         subject: (ServiceId, InstanceId),
-        status: Status,
-        last_dirty: Option<i64>,
+        assertion: Option<Assertion>,
+        last_dirty: Stamp,
         replication: bool,
         cx: &mut Cx<'_, Eureka>,
     ) -> u16 {
-        if self.registry.find(subject.1, cx.wall().as_millis()).is_none() {
+        let (app, id) = subject;
+        if self.registry.instance(app, id, cx.wall().as_millis()).is_none() {
             return 404;
         }
-        if !self.registry.set_status(subject.1, status, last_dirty, origin(replication), cx) {
+        let Some(assertion) = assertion else { return 500 };
+        if self.registry.store.app(id) != Some(app) {
             return 500;
         }
-        if !replication {
-            self.replicate_found(Action::SetStatus, subject, None, cx);
-        }
-        200
-    }
-
-    fn clear_status(
-        &mut self,
-        subject: (ServiceId, InstanceId),
-        status: Status,
-        last_dirty: Option<i64>,
-        replication: bool,
-        cx: &mut Cx<'_, Eureka>,
-    ) -> u16 {
-        if self.registry.find(subject.1, cx.wall().as_millis()).is_none() {
-            return 404;
-        }
-        if !self.registry.clear_status(subject.1, status, last_dirty, origin(replication), cx) {
-            return 500;
+        match self.registry.assert_status(id, assertion, last_dirty, origin(replication), cx) {
+            Err(AssertionError::NoLease | AssertionError::HalfDone) => return 500,
+            Ok(()) => {}
         }
         if !replication {
-            self.replicate_found(Action::ClearStatus, subject, None, cx);
+            let action = match assertion {
+                Assertion::Set(_) => Action::SetStatus,
+                Assertion::Clear(_) => Action::ClearStatus,
+            };
+            self.replicate_found(action, subject, None, cx);
         }
         200
     }
@@ -290,5 +381,29 @@ impl Server {
             let holders = &mut self.registry.store.holders;
             self.peers.replicate(action, subject, Some(holder), overridden, holders, cx);
         }
+    }
+
+    /// The status document (`StatusUtil`). A peer is available if an instance of this server's own application has the host of its
+    /// URL; nobody tries to reach it.
+    fn status_document(&self) -> StatusDocument {
+        let (store, client) = (&self.registry.store, &self.node.client);
+        let own = client.instance.as_ref().map(|own| own.app);
+        let by_ip = client.client.applications_resolver_use_ip;
+        let hosts: Vec<&Arc<str>> = store
+            .all()
+            .map(|(_, lease)| store.holders.get(lease.holder))
+            .filter(|info| Some(info.app) == own)
+            .map(|info| if by_ip { &info.about.ip_addr } else { &info.about.host_name })
+            .collect();
+        let is_available = |peer: &Address| {
+            let url = client.service_urls.iter().find(|url| url.address == *peer);
+            url.is_some_and(|url| hosts.contains(&&url.host))
+        };
+        let registered: Vec<Address> = self.peers.addresses().collect();
+        let (available, unavailable): (Vec<Address>, Vec<Address>) =
+            registered.iter().copied().partition(is_available);
+        let least = self.registry.config.min_available_instances_for_peer_replication;
+        let enough = usize::try_from(least).ok().map(|least| available.len() >= least);
+        StatusDocument { registered, available, unavailable, healthy: enough }
     }
 }

@@ -54,7 +54,7 @@ fn changes_leave_the_delta_after_180_to_210_seconds() {
     let check = |made: u64, gone: u64| {
         let mut driver = alone(|_| {});
         driver.at(made).register(info(1, 100), false);
-        let shown = |driver: &mut Driver| driver.server.registry.store.delta().changes().len();
+        let shown = |driver: &mut Driver| driver.server.registry.store.changes().len();
         driver.at(gone - 1);
         assert_eq!(shown(&mut driver), 1, "made at {made}");
         driver.at(gone);

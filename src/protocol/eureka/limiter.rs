@@ -1,7 +1,7 @@
-//! The token bucket that limits on-demand registrations (`RateLimiter`).
+//! The token bucket (`RateLimiter`): clients limit their on-demand registrations with it, servers the reads they answer.
 //!
-//! Separate from the replicator because it runs on the wall clock, with the quirks that follow: a clock that is stepped back
-//! stops the refill, and a clock that reads 0 never had a first refill.
+//! One for both roles, and separate from them, because it runs on the wall clock, with the quirks that follow: a clock that is
+//! stepped back stops the refill, and a clock that reads 0 never had a first refill.
 
 /// A token bucket. It counts tokens consumed, so a fresh one is full.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,31 +11,38 @@ pub struct Limiter {
     consumed: u32,
 }
 
+const SECOND_MS: i64 = 1000;
 const MINUTE_MS: i64 = 60_000;
 
 impl Limiter {
     /// Takes a token, if there is one, at wall-clock time `now` in ms. A burst or rate of 0 means no limit.
     pub fn acquire(&mut self, burst: u32, per_minute: u32, now: i64) -> bool {
-        if burst == 0 || per_minute == 0 {
+        self.take(burst, i64::from(per_minute), MINUTE_MS, now)
+    }
+
+    /// The same at a rate per second.
+    pub fn acquire_per_second(&mut self, burst: u32, per_second: u32, now: i64) -> bool {
+        self.take(burst, i64::from(per_second), SECOND_MS, now)
+    }
+
+    fn take(&mut self, burst: u32, rate: i64, period_ms: i64, now: i64) -> bool {
+        if burst == 0 || rate == 0 {
             return true;
         }
-        self.refill(burst, i64::from(per_minute), now);
-        assert!(self.consumed <= burst, "more tokens consumed than there are: {} of {burst}", self.consumed);
+        self.refill(burst, rate, period_ms, now);
         let granted = self.consumed < burst;
         self.consumed += u32::from(granted);
         granted
     }
 
     /// Whole tokens only: the time of the last refill moves in steps of one token, not to `now`.
-    fn refill(&mut self, burst: u32, per_minute: i64, now: i64) {
-        self.consumed = self.consumed.min(burst);
-        let tokens = now.saturating_sub(self.refilled).saturating_mul(per_minute) / MINUTE_MS;
+    fn refill(&mut self, burst: u32, rate: i64, period_ms: i64, now: i64) {
+        let tokens = now.saturating_sub(self.refilled).saturating_mul(rate) / period_ms;
         if tokens <= 0 {
             return;
         }
-        self.refilled =
-            if self.refilled == 0 { now } else { self.refilled + tokens * MINUTE_MS / per_minute };
-        self.consumed = self.consumed.saturating_sub(u32::try_from(tokens).unwrap_or(u32::MAX));
+        self.refilled = if self.refilled == 0 { now } else { self.refilled + tokens * period_ms / rate };
+        self.consumed = self.consumed.min(burst).saturating_sub(u32::try_from(tokens).unwrap_or(u32::MAX));
     }
 }
 
@@ -80,5 +87,15 @@ mod tests {
     fn a_rate_of_zero_is_no_limit() {
         let mut limiter = Limiter::default();
         assert!((0..100).all(|n| limiter.acquire(2, 0, NOVEMBER_2023 + n)));
+    }
+
+    /// Golden vector of the reference, 12.9, last sentence: a server's bucket of 10 at 500/s under constant demand.
+    #[test]
+    fn ten_at_once_and_then_five_hundred_a_second() {
+        let mut limiter = Limiter::default();
+        let mut granted =
+            |at| (0..20).filter(|_| limiter.acquire_per_second(10, 500, NOVEMBER_2023 + at)).count();
+        assert_eq!(granted(0), 10);
+        assert_eq!((1..=1000).map(granted).sum::<usize>(), 500);
     }
 }
