@@ -80,11 +80,15 @@ transcripts! {
     server_eviction
     server_heartbeat
     server_lease
+    server_lease_timestamps
+    server_metadata
     server_threshold
     server_clock
     client_session
     server_peers
+    server_rate_limit
     server_read_instance
+    server_read_parts
     server_reads
     server_reads_one_level
     server_register
@@ -93,8 +97,10 @@ transcripts! {
     server_start_netflix_copies
     server_start_spring
     server_status
+    server_status_document
     server_stop_netflix
     server_stop_spring
+    server_validation
 }
 
 #[test]
