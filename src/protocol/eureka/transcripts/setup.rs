@@ -6,7 +6,7 @@ use super::names::Names;
 use crate::protocol::eureka::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
 use crate::protocol::eureka::instance::About;
 use crate::protocol::eureka::node::{
-    Balancer, ClientNode, Config, HealthSource, Registration, Rule, ServerNode, ServiceUrl,
+    Balancer, ClientNode, Config, HealthSource, Registration, RemoteRegion, Rule, ServerNode, ServiceUrl,
 };
 use crate::protocol::{Gauge, Status};
 
@@ -27,6 +27,8 @@ pub(super) struct Setup {
     registers: Option<Registration>,
     health: HealthSource,
     balancer: Option<Rule>,
+    regions: Vec<RemoteRegion>,
+    cloud: bool,
     /// What the file wants to see.
     pub(super) shown: Shown,
 }
@@ -67,6 +69,8 @@ impl Setup {
             registers: None,
             health: HealthSource::None,
             balancer: None,
+            regions: Vec::new(),
+            cloud: false,
             shown: Shown::default(),
         })
     }
@@ -101,6 +105,12 @@ impl Setup {
                     "zone-aware" => Rule::ZoneAware,
                     _ => return Err(format!("no such balancer: `{rest}`")),
                 })
+            }
+            "cloud" => self.cloud = true,
+            "region" => {
+                let (name, url) = rest.split_once(' ').ok_or("a region has a name and a server")?;
+                let (name, address) = (name.into(), names.address(url));
+                self.regions.push(RemoteRegion { name, address, white_list: None });
             }
             "show" => {
                 for name in rest.split_whitespace() {
@@ -151,7 +161,9 @@ impl Setup {
         let (fixes, health) = (Arc::new(self.fixes.clone()), self.health);
         let client = ClientNode { fixes, instance, health, balancer, reports: true, ..plain };
         Arc::new(if self.is_server {
-            Config::Server(ServerNode::new(Arc::new(self.server.clone()), client, self.host.as_str().into()))
+            let plain = ServerNode::new(Arc::new(self.server.clone()), client, self.host.as_str().into());
+            let remote_regions = self.regions.clone().into();
+            Config::Server(ServerNode { remote_regions, cloud: self.cloud, ..plain })
         } else {
             Config::Client(client)
         })
