@@ -59,37 +59,52 @@ macro_rules! transcripts {
 
 transcripts! {
     client_fetch
+    client_health
     client_heartbeat
     client_look_up
+    client_look_up_in_turn
+    client_metadata
     client_on_demand
     client_quarantine
+    client_quarantine_prefix
+    client_redirect
     client_register_netflix
     client_register_spring
     client_retry
+    client_session
     client_stop_netflix
     client_stop_spring
     client_supervisor
     server_batch
     server_cancel
+    server_clock
     server_dispatcher
     server_eviction
+    server_groups
     server_heartbeat
     server_lease
-    server_threshold
-    server_clock
-    client_session
+    server_lease_timestamps
+    server_metadata
     server_peers
+    server_priming
+    server_rate_limit
     server_read_instance
+    server_read_parts
     server_reads
     server_reads_one_level
     server_register
+    server_remote_region
     server_self_preservation
     server_start_netflix
     server_start_netflix_copies
     server_start_spring
     server_status
+    server_status_document
     server_stop_netflix
     server_stop_spring
+    server_threshold
+    server_validation
+    server_worker_death
 }
 
 #[test]

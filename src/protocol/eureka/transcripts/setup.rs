@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::names::Names;
 use crate::protocol::eureka::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
 use crate::protocol::eureka::instance::About;
-use crate::protocol::eureka::node::{ClientNode, Config, Registration, ServerNode, ServiceUrl};
+use crate::protocol::eureka::node::{
+    Balancer, ClientNode, Config, HealthSource, Registration, RemoteRegion, Rule, ServerNode, ServiceUrl,
+};
 use crate::protocol::{Gauge, Status};
 
 /// A zone that is not named.
@@ -23,6 +25,10 @@ pub(super) struct Setup {
     instance: InstanceConfig,
     fixes: Fixes,
     registers: Option<Registration>,
+    health: HealthSource,
+    balancer: Option<Rule>,
+    regions: Vec<RemoteRegion>,
+    cloud: bool,
     /// What the file wants to see.
     pub(super) shown: Shown,
 }
@@ -61,6 +67,10 @@ impl Setup {
             instance: InstanceConfig::defaults(profile),
             fixes: Fixes::defaults(profile),
             registers: None,
+            health: HealthSource::None,
+            balancer: None,
+            regions: Vec::new(),
+            cloud: false,
             shown: Shown::default(),
         })
     }
@@ -81,6 +91,26 @@ impl Setup {
                 let instance = Arc::new(self.instance.clone());
                 let (initial_status, about) = (Status::Up, Arc::new(about));
                 self.registers = Some(Registration { app, id, instance, initial_status, about });
+            }
+            "health" => {
+                self.health = match rest {
+                    "callback" => HealthSource::Callback,
+                    "actuator" => HealthSource::Actuator,
+                    _ => return Err(format!("no such health check: `{rest}`")),
+                }
+            }
+            "balancer" => {
+                self.balancer = Some(match rest {
+                    "round-robin" => Rule::RoundRobin,
+                    "zone-aware" => Rule::ZoneAware,
+                    _ => return Err(format!("no such balancer: `{rest}`")),
+                })
+            }
+            "cloud" => self.cloud = true,
+            "region" => {
+                let (name, url) = rest.split_once(' ').ok_or("a region has a name and a server")?;
+                let (name, address) = (name.into(), names.address(url));
+                self.regions.push(RemoteRegion { name, address, white_list: None });
             }
             "show" => {
                 for name in rest.split_whitespace() {
@@ -126,9 +156,14 @@ impl Setup {
             .registers
             .clone()
             .map(|registration| Registration { instance: Arc::new(self.instance.clone()), ..registration });
-        let client = ClientNode { fixes: Arc::new(self.fixes.clone()), instance, reports: true, ..plain };
+        let rule = self.balancer.unwrap_or(plain.balancer.rule);
+        let balancer = Balancer { rule, ..plain.balancer };
+        let (fixes, health) = (Arc::new(self.fixes.clone()), self.health);
+        let client = ClientNode { fixes, instance, health, balancer, reports: true, ..plain };
         Arc::new(if self.is_server {
-            Config::Server(ServerNode::new(Arc::new(self.server.clone()), client, self.host.as_str().into()))
+            let plain = ServerNode::new(Arc::new(self.server.clone()), client, self.host.as_str().into());
+            let remote_regions = self.regions.clone().into();
+            Config::Server(ServerNode { remote_regions, cloud: self.cloud, ..plain })
         } else {
             Config::Client(client)
         })

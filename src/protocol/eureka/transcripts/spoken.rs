@@ -88,11 +88,11 @@ impl Names {
             Event::EvictionPass { leases, expired, evicted } => {
                 format!("{name} over {leases} leases, {expired} expired, {evicted} evicted")
             }
-            Event::Adopted { view, .. } => {
+            Event::Adopted { view, claimed: _, reconciles } => {
                 let listings = view.listings().iter().map(|listing| {
                     format!("{} {} @{}", subject(listing.instance), listing.status, stamp(listing.version))
                 });
-                format!("{name} {}", list(listings))
+                format!("{name} {}{}", list(listings), if *reconciles { ", reconciles" } else { "" })
             }
             Event::Gauge { gauge, value } => format!("{} = {value}", gauge.name()),
         }

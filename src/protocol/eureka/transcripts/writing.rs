@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::names::{Names, stamp};
 use super::reading::{ACTIONS, REPLICATION};
-use crate::protocol::eureka::instance::InstanceInfo;
+use crate::protocol::eureka::instance::{InstanceInfo, LeaseStamps};
 use crate::protocol::eureka::wire::{
     Body, Heartbeat, Identity, Item, ItemResult, Query, Request, Resource, Response, Stamp,
 };
@@ -152,30 +152,34 @@ impl Names {
 
     /// An answer, as it is written, with what is known of the `lease` if that is asked for.
     pub(super) fn show_response(&self, response: &Response, lease: bool) -> String {
-        let instances = |infos: &[Arc<InstanceInfo>]| list(infos.iter().map(|info| self.show_info(info)));
+        let decorated = |(info, stamps): (&Arc<InstanceInfo>, LeaseStamps)| {
+            let stamps = [
+                ("registrationTimestamp", stamps.registered),
+                ("lastRenewalTimestamp", stamps.last_renewal),
+                ("evictionTimestamp", stamps.evicted),
+                ("serviceUpTimestamp", stamps.service_up),
+            ];
+            let known = stamps.iter().filter(|(_, ms)| lease && *ms != 0);
+            let stamps: String = known.map(|(name, ms)| format!(" {name}={}", stamp(*ms))).collect();
+            self.show_info(info) + &stamps
+        };
         let names =
             |addresses: &[_]| list(addresses.iter().map(|address| self.address_name(*address).to_owned()));
         let body = match &response.body {
             Body::Empty => return response.status.to_string(),
-            Body::Instance(info, stamps) => {
-                let stamps = [
-                    ("registrationTimestamp", stamps.registered),
-                    ("lastRenewalTimestamp", stamps.last_renewal),
-                    ("evictionTimestamp", stamps.evicted),
-                    ("serviceUpTimestamp", stamps.service_up),
-                ];
-                let known = stamps.iter().filter(|(_, ms)| lease && *ms != 0);
-                let stamps: String = known.map(|(name, ms)| format!(" {name}={}", stamp(*ms))).collect();
-                format!("{{{}{stamps}}}", self.show_info(info))
-            }
+            Body::Instance(info, stamps) => format!("{{{}}}", decorated((info, *stamps))),
             Body::Apps(apps) => {
-                format!("apps__hashcode={} {}", apps.histogram().hash_code(), instances(apps.instances()))
+                format!(
+                    "apps__hashcode={} {}",
+                    apps.histogram().hash_code(),
+                    list(apps.entries().map(decorated))
+                )
             }
             Body::Delta(delta) => format!(
                 "versions__delta={} apps__hashcode={} {}",
                 delta.version(),
                 delta.histogram().hash_code(),
-                instances(delta.changes())
+                list(delta.entries().map(decorated))
             ),
             Body::Redirect(address) => format!("Location: {}", self.address_name(*address)),
             Body::Text(text) => format!("\"{text}\""),
