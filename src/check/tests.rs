@@ -306,6 +306,12 @@ fn listings_moments_and_calls() {
     check(dies(), delay(49.0, 51.0), Verdict::Violated);
     check(vec![split(100, true)], delay(0.0, 600.0), Verdict::Violated);
     check(vec![], delay(0.0, 600.0), Verdict::Inconclusive);
+    let after_50_s = Expected::Delay {
+        from: Moment::At(SimTime::from_secs(50)),
+        to: Moment::Event { pattern: pattern("renewed"), nth: 1 },
+        is: Range::closed(10.0, 10.0),
+    };
+    check(vec![renewed(40, A), renewed(60, A)], after_50_s, Verdict::Holds);
     let order = |first, second| {
         let moment = |event| Moment::Event { pattern: pattern(event), nth: 1 };
         Expected::Order(vec![moment(first), moment(second)])

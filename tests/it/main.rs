@@ -9,3 +9,4 @@ mod last_writer;
 mod parity;
 mod power_loss;
 mod seam;
+mod settings;

@@ -34,7 +34,9 @@ impl Search {
                     }
                 }
                 Moment::Event { pattern, nth } => {
-                    if begun && super::matches(pattern, record) {
+                    // A fixed time is found at once, so it may still be to come.
+                    let early = place > 0 && self.found[place - 1].is_some_and(|before| before > record.at);
+                    if begun && !early && super::matches(pattern, record) {
                         self.matched[place] += 1;
                         if self.matched[place] == *nth {
                             self.found[place] = Some(record.at);

@@ -10,6 +10,7 @@ use crate::scenario::diagnostic::{Span, Spanned};
 use crate::scenario::selector::{Route, Selector, Who};
 use crate::scenario::topology::{Latency as WrittenLatency, PathClass, Quality as Written};
 use crate::scenario::units::Ratio;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The most pairs of hosts that may have a path of their own.
@@ -121,13 +122,15 @@ impl Resolver<'_> {
             Place::Hosts(_) => 2,
         };
         between.sort_by_key(|(_, from, to, _)| rank(from).max(rank(to)));
+        let mut pairs = BTreeMap::new();
         for (route, from, to, quality) in between {
             let change = self.path_change(quality);
-            self.add_paths(&mut paths, route, &from, &to, &change);
+            self.add_paths(&mut paths, &mut pairs, route, &from, &to, &change);
             if route.both_ways {
-                self.add_paths(&mut paths, route, &to, &from, &change);
+                self.add_paths(&mut paths, &mut pairs, route, &to, &from, &change);
             }
         }
+        paths.hosts = pairs.into_iter().map(|((from, to), quality)| (from, to, quality)).collect();
         paths
     }
 
@@ -158,7 +161,16 @@ impl Resolver<'_> {
         }
     }
 
-    fn add_paths(&mut self, paths: &mut Paths, route: &Route, from: &Place, to: &Place, change: &PathChange) {
+    /// Adds the paths of one rule. `pairs` are those between single hosts, of which there may be very many.
+    fn add_paths(
+        &mut self,
+        paths: &mut Paths,
+        pairs: &mut BTreeMap<(HostId, HostId), Quality>,
+        route: &Route,
+        from: &Place,
+        to: &Place,
+        change: &PathChange,
+    ) {
         match (from, to) {
             (Place::Region(from), Place::Region(to)) => {
                 let base = if from == to { &paths.same_region } else { &paths.cross_region };
@@ -168,7 +180,7 @@ impl Resolver<'_> {
             }
             (Place::Hosts(_), _) | (_, Place::Hosts(_)) => {
                 let (from, to) = (self.hosts_in(from), self.hosts_in(to));
-                if from.len().saturating_mul(to.len()).saturating_add(paths.hosts.len()) > MOST_PAIRS {
+                if from.len().saturating_mul(to.len()).saturating_add(pairs.len()) > MOST_PAIRS {
                     let message = format!("more than {MOST_PAIRS} pairs of hosts with a path of their own");
                     return self.error(route.from.span, message, Some("a path between zones".into()));
                 }
@@ -179,9 +191,7 @@ impl Resolver<'_> {
                             self.hosts[from.index()].zone,
                             self.hosts[to.index()].zone,
                         );
-                        let quality = changed(base, change);
-                        paths.hosts.retain(|(a, b, _)| (*a, *b) != (from, to));
-                        paths.hosts.push((from, to, quality));
+                        pairs.insert((from, to), changed(base, change));
                     }
                 }
             }

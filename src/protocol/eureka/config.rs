@@ -57,12 +57,25 @@ impl fmt::Display for Kind {
             Kind::Text => write!(f, "a text"),
             Kind::List => write!(f, "names separated by commas"),
             Kind::Pairs => write!(f, "a text for each name"),
-            Kind::Millis(low, high) => write!(f, "a time from {low} ms to {high} ms, such as 30s or 30000"),
-            Kind::Seconds(low, high) | Kind::Poll(low, high) => {
-                write!(f, "a time from {low} s to {high} s, such as 30s")
+            Kind::Millis(low, high) => {
+                write!(f, "a time from {} to {}, such as 30s or 30000", round(*low), round(*high))
+            }
+            Kind::Seconds(low, high) => {
+                write!(f, "a time from {} to {}, such as 30s or 30", round(low * 1000), round(high * 1000))
+            }
+            Kind::Poll(low, high) => {
+                write!(f, "a time from {} to {}, such as 30s", round(low * 1000), round(high * 1000))
             }
         }
     }
+}
+
+/// Milliseconds in the largest unit that divides them.
+fn round(ms: u64) -> String {
+    let units = [("d", DAY_MS), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let unit = units.into_iter().find(|(_, worth)| ms > 0 && ms.is_multiple_of(*worth));
+    let (name, worth) = unit.unwrap_or(("ms", 1));
+    format!("{} {name}", ms / worth)
 }
 
 /// One setting, for those who read files and write documentation.
@@ -78,6 +91,8 @@ pub struct Key {
     pub defaults: (&'static str, &'static str),
     /// Why it changes nothing, if it does not.
     pub inert: Option<&'static str>,
+    /// What it sets, in Markdown.
+    pub about: &'static str,
 }
 
 /// How a setting was found: the key, and what stood at its `*`.
@@ -265,7 +280,7 @@ fn is_of(kind: Kind, text: &str, found: &Found) -> bool {
 
 macro_rules! settings {
     ($(#[$doc:meta])* $name:ident { $(
-        $(#[$field_doc:meta])*
+        $(#[doc = $field_doc:literal])*
         $field:ident: $type:ty, $kind:expr, $netflix:literal = $netflix_default:literal, $spring:literal = $spring_default:literal;
     )* } inert { $(
         $inert_kind:expr, $inert_netflix:literal = $inert_netflix_default:literal, $inert_spring:literal = $inert_spring_default:literal, $why:literal;
@@ -273,7 +288,7 @@ macro_rules! settings {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
+            $($(#[doc = $field_doc])* pub $field: $type,)*
         }
 
         impl $name {
@@ -284,12 +299,14 @@ macro_rules! settings {
                 kind: $kind,
                 defaults: ($netflix_default, $spring_default),
                 inert: None,
+                about: concat!($($field_doc),*),
             },)* $(Key {
                 netflix: $inert_netflix,
                 spring: $inert_spring,
                 kind: $inert_kind,
                 defaults: ($inert_netflix_default, $inert_spring_default),
                 inert: Some($why),
+                about: "",
             },)*];
 
             /// The defaults of a profile.
