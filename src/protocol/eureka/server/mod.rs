@@ -1,8 +1,8 @@
 //! The registry server.
 //!
 //! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
-//! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`registry`] and
-//! [`eviction`] (the operations); then replication: [`shaper`] and [`acceptor`] (one peer's dispatcher), [`recycler`],
+//! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`registry`],
+//! [`registering`] and [`eviction`] (the operations); then replication: [`shaper`] and [`acceptor`] (one peer's dispatcher), [`recycler`],
 //! [`peers`]; then [`timers`], [`limits`], [`validation`] and [`resource`] (requests) and [`boot`] (start and stop). This file
 //! takes the inputs and keeps the one deadline.
 //!
@@ -17,6 +17,7 @@ mod store;
 mod regions;
 mod cache;
 mod registry;
+mod registering;
 mod eviction;
 mod shaper;
 mod acceptor;
