@@ -42,6 +42,27 @@ fn the_warning_about_few_renewals_waits_five_minutes() {
 }
 
 #[test]
+fn after_an_empty_start_lists_are_refused_but_not_instances() {
+    let mut driver = Driver::new(node(Profile::Netflix, 0));
+    driver.at(120_000).register(info(1, 100), false);
+    let lists = [
+        Resource::Apps,
+        Resource::Delta,
+        Resource::App(APP),
+        Resource::Vip("v".into()),
+        Resource::SecureVip("v".into()),
+    ];
+    let status = |driver: &mut Driver| lists.clone().map(|resource| driver.get(Query::of(resource)).status);
+    driver.at(420_000);
+    assert_eq!(status(&mut driver), [403; 5]);
+    assert!(driver.is_found(1));
+    assert_eq!(driver.request(Request::Instance { app: None, id: InstanceId(1) }).status, 200);
+    assert_eq!(driver.heartbeat(1, 100), 200);
+    driver.at(420_001);
+    assert_eq!(status(&mut driver), [200; 5]);
+}
+
+#[test]
 fn a_server_that_has_not_opened_yet_has_waited_since_1970() {
     let mut driver = alone(|config| config.registry_sync_retries = 3);
     assert_eq!(driver.gauge(Gauge::Serving), 0);
