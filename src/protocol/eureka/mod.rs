@@ -11,6 +11,9 @@ pub mod limiter;
 pub mod client;
 pub mod server;
 
+#[cfg(test)]
+mod transcripts;
+
 use std::hash::Hasher;
 use std::sync::Arc;
 

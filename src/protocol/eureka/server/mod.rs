@@ -2,9 +2,11 @@
 //!
 //! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
 //! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`groups`] (AWS),
-//! [`registry`] and [`eviction`] (the operations); then replication: [`task`], [`pending`], [`shaper`] and [`acceptor`] (one
+//! [`registry`], [`registering`] and [`eviction`] (the operations); then replication: [`task`], [`pending`], [`shaper`] and [`acceptor`] (one
 //! peer's dispatcher), [`recycler`], [`peer`], [`peers`]; then [`remote`] (fetching other regions), [`timers`], [`limits`], [`validation`]
 //! and [`resource`] (requests), [`prime`] and [`boot`] (start and stop). This file takes the inputs and keeps the one deadline.
+//!
+//! Left out: the binding of addresses in AWS, the status page for people.
 
 mod holders;
 mod lease;
@@ -16,6 +18,7 @@ mod regions;
 mod cache;
 mod groups;
 mod registry;
+mod registering;
 mod eviction;
 mod task;
 mod pending;

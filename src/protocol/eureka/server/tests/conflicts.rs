@@ -231,11 +231,19 @@ fn applications_with_one_instance_id_share_their_override() {
     assert_eq!(driver.status(2), Some(OutOfService));
     driver.register(twin(110), false);
     assert_eq!((driver.status(2), driver.gauge(Gauge::Overrides)), (Some(OutOfService), 1));
-    let overrides = match driver.request(Request::Overrides).body {
+    let overrides = |driver: &mut Driver| match driver.request(Request::Overrides).body {
         Body::Overrides(overrides) => overrides.to_vec(),
         other => panic!("overrides were asked for: {other:?}"),
     };
-    assert_eq!(overrides, [(InstanceId(1), OutOfService)]);
+    assert_eq!(overrides(&mut driver), [(InstanceId(1), OutOfService)]);
+    let id = InstanceId(2);
+    let (last_dirty, replication) = (Stamp::Absent, false);
+    let clear = Request::ClearStatus { app: other, id, status: Some(Up), last_dirty, replication };
+    assert_eq!(driver.request(clear).status, 200);
+    assert_eq!(overrides(&mut driver), []);
+    let set = Request::SetStatus { app: other, id, status: Some(Down), last_dirty, replication };
+    assert_eq!(driver.request(set).status, 200);
+    assert_eq!(overrides(&mut driver), [(InstanceId(1), Down)], "under the id of the first");
     let cancel = Request::Cancel { app: other, id: InstanceId(2), replication: false };
     assert_eq!(driver.request(cancel).status, 200);
     assert_eq!(driver.gauge(Gauge::Overrides), 0, "gone for both");

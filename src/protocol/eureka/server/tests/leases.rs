@@ -216,6 +216,26 @@ fn a_pass_evicts_a_share_and_the_next_goes_on() {
     assert!((0..40).all(|id| driver.held(id).is_none()) && (40..100).all(|id| driver.held(id).is_some()));
 }
 
+/// Golden vectors of the reference, 12.3: a run over 20 of 20 at 1700000090001 draws 12, 16, 12.
+#[test]
+fn victims_depend_on_the_wall_clock_alone() {
+    let mut driver = alone(|config| config.enable_self_preservation = false);
+    driver.at(65_000);
+    for id in 0..20 {
+        let lease = LeaseInfo { duration: Duration::from_secs(10), ..LeaseInfo::default() };
+        driver.register(InstanceInfo { lease: Some(lease), ..info(id, 100) }, false);
+    }
+    driver.at(80_001);
+    assert_eq!(driver.wall_ms(), 1_700_000_090_001);
+    driver.step(|server, cx| server.registry.evict(cx));
+    let victim = |event: &Event| match event {
+        Event::Evicted { instance } => Some(instance.0),
+        _ => None,
+    };
+    let victims: Vec<u32> = driver.events.iter().filter_map(victim).collect();
+    assert_eq!(victims, [12, 1 + 16, 2 + 12]);
+}
+
 #[test]
 fn an_expired_lease_that_waits_for_eviction_is_listed_but_not_found() {
     let mut driver = alone(|config| config.enable_self_preservation = false);
