@@ -97,7 +97,6 @@ impl Regions {
     }
 
     /// Takes over everything that was fetched from the region with this number, in the order of the settings.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn adopt(&mut self, region: usize, content: Arc<Applications>) {
         let region = &mut self.regions[region];
         region.apps = content.instances().iter().map(|info| info.app).collect();
@@ -106,7 +105,6 @@ impl Regions {
     }
 
     /// Takes over what a region has become by a delta. Applications are never forgotten, even if nothing is left of them.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn adopt_changes(&mut self, region: usize, content: Arc<Applications>, delta: Arc<Delta>) {
         let region = &mut self.regions[region];
         region.apps.extend(content.instances().iter().chain(delta.changes()).map(|info| info.app));
@@ -114,9 +112,13 @@ impl Regions {
     }
 
     /// What is known of a region.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn content(&self, region: usize) -> &Arc<Applications> {
         &self.regions[region].content
+    }
+
+    /// Whether a region has applications, be they without instances.
+    pub(super) fn has_apps(&self, region: usize) -> bool {
+        !self.regions[region].apps.is_empty()
     }
 
     /// Whether every region was fetched at least once (`readyForServingData`).

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::cache::{CachePolicy, Payload, ResponseCache};
 use super::eviction::Evictor;
+use super::groups::Groups;
 use super::holders::Holder;
 use super::overrides::Overrides;
 use super::preservation::Preservation;
@@ -58,6 +59,8 @@ pub(super) struct Registry {
     pub(super) preservation: Preservation,
     /// The eviction runs so far.
     pub(super) evictor: Evictor,
+    /// In AWS: groups of instances.
+    pub(super) groups: Option<Groups>,
     /// Registries of other regions.
     pub(super) regions: Regions,
     cache: ResponseCache,
@@ -87,6 +90,7 @@ impl Registry {
             overrides: Overrides::default(),
             preservation: Preservation::new(config.expected_number_of_clients_sending_renews),
             evictor: Evictor::default(),
+            groups: None,
             regions: Regions::new(node),
             cache: ResponseCache::new(policy),
         }
@@ -320,6 +324,7 @@ impl Registry {
         self.overrides.fingerprint(into);
         self.preservation.hash(&mut into);
         self.evictor.hash(&mut into);
+        self.groups.iter().for_each(|groups| groups.fingerprint(into));
         self.regions.fingerprint(into);
         self.cache.fingerprint(into);
     }
@@ -338,7 +343,17 @@ impl Registry {
         cx: &Cx<'_, Eureka>,
     ) -> Status {
         let reported = self.store.holders.status(holder);
-        rules::resolve(reported, || self.overridden(id, cx), leased, is_replication(origin))
+        let Registry { store, overrides, groups, config, .. } = self;
+        let group = || {
+            let groups = groups.as_mut()?;
+            let name = store.holders.get(holder).about.asg.as_ref()?;
+            Some(groups.enabled(name, config.use_aws_asg_api, cx.now()))
+        };
+        let overridden = || match overrides.held() {
+            0 => None,
+            _ => overrides.get(store.override_key(id), cx.now()),
+        };
+        rules::resolve(reported, overridden, group, leased, is_replication(origin))
     }
 
     fn extend(&mut self, id: InstanceId, now_ms: i64) {

@@ -35,6 +35,10 @@ fn unready(change: impl FnOnce(&mut ServerNode)) -> Driver {
     node.remote_regions = [region("east", 50), region("West", 60)].into();
     change(&mut node);
     let mut driver = Driver::new(node);
+    // The first fetches are in vain.
+    while !driver.listens {
+        driver.calls().iter().for_each(|(_, call)| driver.answer(call, Err(CallError::Refused)));
+    }
     driver.register(of(LOCAL, 1, Up), true);
     driver.register(of(SHARED, 2, Up), true);
     driver
