@@ -172,6 +172,20 @@ mod tests {
         check(1_700_000_090_001, &[12, 16, 12, 15, 1, 5, 13, 9]);
     }
 
+    /// Derived from the reference's description: below a bound of 2^30 + 1 nearly every second draw is not taken. And below a power of
+    /// two it is the upper bits that count.
+    #[test]
+    fn draws_that_would_favour_the_small_are_repeated() {
+        let below = |seed, bound: i32| {
+            let mut random = JavaRandom::new(seed);
+            [(); 4].map(|()| random.next_int(bound))
+        };
+        assert_eq!(below(0, (1 << 30) + 1), [516_548_029, 663_681_053, 251_269_761, 715_581_077]);
+        assert_eq!(below(1, (1 << 30) + 1), [215_764_588, 880_641_847, 874_970_313, 446_064_254]);
+        let bits = |seed| JavaRandom::new(seed).next() >> 27;
+        assert_eq!([below(0, 16)[0], below(1, 16)[0]], [bits(0), bits(1)]);
+    }
+
     /// Golden vectors of the reference, 12.3: of the candidates 0 to 9, four are chosen.
     #[test]
     fn victims_are_those_of_java() {

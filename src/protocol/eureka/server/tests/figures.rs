@@ -39,6 +39,13 @@ fn the_warning_about_few_renewals_waits_five_minutes() {
     driver.at(360_000);
     assert_eq!((driver.gauge(Gauge::RenewalThreshold), driver.gauge(Gauge::RenewalsLastMinute)), (3, 4));
     assert_eq!(driver.gauge(Gauge::BelowThreshold), 0);
+    for second in [370, 380, 390] {
+        driver.at(second * 1000);
+        assert_eq!(driver.heartbeat(1, 100), 200);
+    }
+    driver.at(420_000);
+    assert_eq!((driver.gauge(Gauge::RenewalThreshold), driver.gauge(Gauge::RenewalsLastMinute)), (3, 3));
+    assert_eq!(driver.gauge(Gauge::BelowThreshold), 1, "as many are not more");
 }
 
 #[test]
