@@ -115,7 +115,7 @@ fn simulation(clients: u32, every_ms: u64, service: Duration) -> Simulation<Mach
             base: service,
             per_item: Duration::ZERO,
         },
-        pools: vec![PoolPolicy { idle: Duration::from_secs(45), max_per_address: 50 }],
+        pools: vec![PoolPolicy { idle: Duration::from_secs(45), max_per_address: 50, max_total: 200 }],
         instance: None,
         subscribes: false,
         address: Address(n),

@@ -157,7 +157,11 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
             renewals_per_client: 60.0 / node.server.expected_client_renewal_interval.as_secs_f64(),
         }),
     });
-    Premises { leases, rules: rules.collect(), full_mesh: full_mesh(plan, configs) }
+    let repairs = configs.iter().all(|config| match &**config {
+        eureka::Config::Client(_) => true,
+        eureka::Config::Server(node) => node.server.sync_when_timestamp_differs,
+    });
+    Premises { leases, rules: rules.collect(), repairing_mesh: repairs && full_mesh(plan, configs) }
 }
 
 /// Whether every server has every other one in its list of peers.

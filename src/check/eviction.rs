@@ -8,14 +8,33 @@ use super::cluster::Cluster;
 use super::verdict::{Finding, Verdict};
 use crate::history::{Record, What};
 use crate::plan::world::World;
-use crate::protocol::{Event, InstanceId, NodeId, SimTime};
+use crate::protocol::{Event, InstanceId, NodeId, Origin, SimTime};
+
+/// When a server last heard of an instance, and whether from its owner: nanoseconds and a bit, 0 for never. One word, because it is
+/// written for every renewal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard(u64);
+
+impl Heard {
+    fn new(at: SimTime, origin: Origin) -> Heard {
+        Heard((at.0 + 1) << 1 | u64::from(origin == Origin::Client))
+    }
+
+    fn at(self) -> Option<SimTime> {
+        (self.0 >> 1).checked_sub(1).map(SimTime)
+    }
+
+    fn is_from_owner(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
 
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Eviction {
     leases: Vec<Option<super::LeaseTerms>>,
-    /// For each server and instance, when a renewal or registration last reached it.
-    heard: Vec<Vec<Option<SimTime>>>,
+    /// For each server and instance, when and from whom a renewal or registration last reached it.
+    heard: Vec<Vec<Heard>>,
     evictions: u64,
     passes: u64,
     false_evictions: u64,
@@ -42,12 +61,12 @@ impl Eviction {
         match &record.what {
             What::Started { node } => self.heard[node.index()].clear(),
             What::Event { node, event } => match event {
-                Event::Renewed { instance, .. } | Event::Registered { instance, .. } => {
+                Event::Renewed { instance, origin } | Event::Registered { instance, origin, .. } => {
                     let heard = &mut self.heard[node.index()];
                     if heard.len() <= instance.index() {
-                        heard.resize(instance.index() + 1, None);
+                        heard.resize(instance.index() + 1, Heard::default());
                     }
-                    heard[instance.index()] = Some(record.at);
+                    heard[instance.index()] = Heard::new(record.at, *origin);
                 }
                 Event::EvictionPass { .. } => self.passes += 1,
                 Event::Evicted { instance } => self.evicted(record.at, *node, *instance, cluster),
@@ -66,7 +85,7 @@ impl Eviction {
         let world = cluster.world();
         let name = &world.instances[instance.index()];
         let server = &world.processes[node.index()].name;
-        let heard = self.heard[node.index()].get(instance.index()).copied().flatten();
+        let heard = self.last_heard(node, instance);
         let since = heard.map_or_else(
             || "from which it never heard".to_owned(),
             |heard| format!("from which it last heard at {heard}"),
@@ -79,6 +98,17 @@ impl Eviction {
             self.with_premise.get_or_insert_with(|| witness.clone());
         }
         self.without_premise.get_or_insert(witness);
+    }
+
+    /// When a renewal or registration of the instance last reached the server.
+    pub fn last_heard(&self, node: NodeId, instance: InstanceId) -> Option<SimTime> {
+        self.heard[node.index()].get(instance.index())?.at()
+    }
+
+    /// The same, if it came from the instance's owner and not from another server.
+    pub fn last_heard_from_owner(&self, node: NodeId, instance: InstanceId) -> Option<SimTime> {
+        let heard = self.heard[node.index()].get(instance.index())?;
+        heard.at().filter(|_| heard.is_from_owner())
     }
 
     /// Evictions of instances that were alive.

@@ -1,15 +1,20 @@
 //! What must hold: the checks that are always on, and the expectations of the scenario.
 //!
 //! All of them are folds over the history, so they can judge a run while it goes, a recorded one, and one of a live system.
-//! [`cluster`] is the state that they share; [`convergence`], [`preservation`], [`conflict`] and [`eviction`] are one family of invariants each;
-//! [`expect`] evaluates what the scenario says. [`Judge`] runs all of it in one pass.
+//! [`cluster`] and [`quiet`] are the state that they share; [`convergence`], [`preservation`], [`conflict`], [`agreement`],
+//! [`eviction`], [`relisted`] and [`cache`] are one family of invariants each; [`expect`] evaluates what the scenario says.
+//! [`Judge`] runs all of it in one pass.
 
 pub mod verdict;
 pub mod cluster;
 pub mod convergence;
 pub mod preservation;
+pub mod quiet;
 pub mod conflict;
 pub mod eviction;
+pub mod agreement;
+pub mod relisted;
+pub mod cache;
 pub mod expect;
 
 #[cfg(test)]
@@ -31,8 +36,8 @@ pub struct Premises {
     pub leases: Vec<Option<LeaseTerms>>,
     /// For each of the system's settings, in their order in the plan: the rules of a server.
     pub rules: Vec<Option<Rules>>,
-    /// Whether every server replicates to every other.
-    pub full_mesh: bool,
+    /// Whether every server replicates to every other, and repairs what differs.
+    pub repairing_mesh: bool,
 }
 
 /// The terms of an instance's lease.
@@ -66,8 +71,12 @@ impl Rules {
 pub struct Judge<'w> {
     cluster: Cluster<'w>,
     preservation: preservation::Preservation,
+    quiet: quiet::Quiet,
     conflict: conflict::Conflict,
+    agreement: agreement::Agreement,
     eviction: eviction::Eviction,
+    relisted: relisted::Relisted,
+    cache: cache::Cache,
     expectations: Vec<expect::Evaluation<'w>>,
 }
 
@@ -77,16 +86,26 @@ impl<'w> Judge<'w> {
         Judge {
             cluster: Cluster::new(world),
             preservation: preservation::Preservation::new(world, premises),
-            conflict: conflict::Conflict::new(world, premises),
+            quiet: quiet::Quiet::new(world, premises),
+            conflict: conflict::Conflict::new(world),
+            agreement: agreement::Agreement::new(world, premises),
             eviction: eviction::Eviction::new(world, premises),
+            relisted: relisted::Relisted::new(world, premises),
+            cache: cache::Cache::default(),
             expectations: expectations.iter().map(|it| expect::Evaluation::new(it, world)).collect(),
         }
     }
 
     /// Takes in one record. Returns whether any view or truth may have changed.
     pub fn record(&mut self, record: &Record) -> bool {
-        self.conflict.before(record, &self.cluster);
+        if self.quiet.before(record) {
+            self.compare(record.at);
+        }
+        self.conflict.record(record, &self.quiet);
+        self.agreement.record(record, &self.quiet);
+        self.relisted.record(record, &self.cluster, &self.eviction);
         self.eviction.record(record, &self.cluster);
+        self.cache.record(record, self.cluster.world());
         for evaluation in &mut self.expectations {
             evaluation.before(record.at, &self.cluster);
         }
@@ -98,14 +117,41 @@ impl<'w> Judge<'w> {
         changed
     }
 
+    /// A quiet time: compares the servers.
+    fn compare(&mut self, at: SimTime) {
+        self.conflict.compare(at, &self.cluster, &self.quiet);
+        self.agreement.compare(at, &self.cluster, &self.quiet, &self.eviction);
+    }
+
     /// The cluster as it is now.
     pub fn cluster(&self) -> &Cluster<'w> {
         &self.cluster
     }
 
     /// The run is over: what the scenario expects, in its order, then what is always on and was not named.
-    pub fn finish(self, end: SimTime) -> Vec<Finding> {
-        let Judge { cluster, preservation, conflict, eviction, expectations } = self;
+    pub fn finish(mut self, end: SimTime) -> Vec<Finding> {
+        if self.quiet.at_end(end) {
+            self.compare(end);
+        }
+        let Judge {
+            cluster,
+            preservation,
+            quiet,
+            conflict,
+            agreement,
+            eviction,
+            relisted,
+            cache,
+            expectations,
+        } = self;
+        let always = |invariant: Invariant| match invariant {
+            Invariant::LiveInstanceNotEvicted => eviction.finish(),
+            Invariant::SelfPreservation => preservation.finish(),
+            Invariant::ConflictResolution => conflict.finish(end, &quiet),
+            Invariant::ServersAgree => agreement.finish(end, &quiet),
+            Invariant::Relisted => relisted.clone().finish(end, cluster.world()),
+            Invariant::CacheAsClaimed => cache.clone().finish(),
+        };
         let mut findings = Vec::with_capacity(expectations.len() + Invariant::ALL.len());
         let mut named = Vec::new();
         for evaluation in expectations {
@@ -116,8 +162,7 @@ impl<'w> Judge<'w> {
                     named.push(*invariant);
                     match invariant {
                         Invariant::LiveInstanceNotEvicted => eviction.finish_without_premise(),
-                        Invariant::SelfPreservation => preservation.finish(),
-                        Invariant::ConflictResolution => conflict.finish(end, &cluster),
+                        invariant => always(*invariant),
                     }
                 }
                 _ => evaluation.finish(end, &cluster),
@@ -125,15 +170,7 @@ impl<'w> Judge<'w> {
             let finding = Finding { name: expectation.text.clone(), expected: true, ..finding };
             findings.push(if expectation.violated { reversed(finding) } else { finding });
         }
-        for invariant in Invariant::ALL {
-            if !named.contains(&invariant) {
-                findings.push(match invariant {
-                    Invariant::LiveInstanceNotEvicted => eviction.finish(),
-                    Invariant::SelfPreservation => preservation.finish(),
-                    Invariant::ConflictResolution => conflict.finish(end, &cluster),
-                });
-            }
-        }
+        findings.extend(Invariant::ALL.into_iter().filter(|it| !named.contains(it)).map(always));
         findings
     }
 }

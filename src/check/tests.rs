@@ -9,7 +9,8 @@ use crate::history::{CallResult, What};
 use crate::plan::world::{Fault, Host, HostId, Process, Role, ServiceModel, Step, ZoneId};
 use crate::plan::{Moment, Pattern, Range};
 use crate::protocol::{
-    Address, Event, Gauge, InstanceId, Listing, NodeId, Origin, ServiceId, SimTime, Status, View,
+    Address, Event, Gauge, InstanceId, Listing, NodeId, Operation, Origin, ServiceId, SimTime, Status,
+    Ticket, View,
 };
 
 const A: NodeId = NodeId(0);
@@ -60,7 +61,7 @@ fn world() -> World {
 fn premises() -> Premises {
     let rules = Some(Rules { self_preservation: true, percent: 0.85, renewals_per_client: 2.0 });
     let terms = LeaseTerms { duration: Duration::from_secs(90), renewal_interval: Duration::from_secs(30) };
-    Premises { leases: vec![Some(terms)], rules: vec![rules, rules, None, None], full_mesh: true }
+    Premises { leases: vec![Some(terms)], rules: vec![rules, rules, None, None], repairing_mesh: true }
 }
 
 fn at(seconds: u64, what: What) -> Record {
@@ -248,6 +249,147 @@ fn conflict_resolution() {
     check(cut(Some(500)), expected(), Verdict::Violated);
 }
 
+/// A fault without an end is in force until the end of the run: nothing is expected of servers that are cut off for good.
+#[test]
+fn a_fault_that_never_ends_leaves_no_quiet_time() {
+    let mut world = world();
+    world.steps[0].until = None;
+    let records: Vec<Record> = settled()
+        .into_iter()
+        .chain([split(20, true), announced(100, 2), registered(101, A, 2), renewed(400, A)])
+        .collect();
+    let mut judge = Judge::new(&world, &[], &premises());
+    records.iter().for_each(|record| {
+        judge.record(record);
+    });
+    let findings = judge.finish(SimTime::from_secs(600));
+    let verdict = |name| findings.iter().find(|finding| finding.name == name).expect("always on").verdict;
+    assert_eq!(verdict("conflict-resolution"), Verdict::Inconclusive);
+    assert_eq!(verdict("servers-agree"), Verdict::Inconclusive);
+}
+
+#[test]
+fn servers_agree() {
+    let expected = || Expected::Holds(Invariant::ServersAgree);
+    // The owner is heard all the time.
+    let beats = |more: Vec<Record>| -> Vec<Record> {
+        let mut records: Vec<Record> = (1..20).map(|n| renewed(n * 30, A)).chain(more).collect();
+        records.sort_by_key(|record| record.at);
+        records
+    };
+    let changed = |seconds, node, status, version| {
+        event(seconds, node, Event::Changed { instance: X, status, version, origin: Origin::Replica })
+    };
+    check(beats(vec![]), expected(), Verdict::Holds);
+    // Another version, another status, or nothing, on one server.
+    check(beats(vec![changed(50, B, Status::Up, 2)]), expected(), Verdict::Violated);
+    check(beats(vec![changed(50, B, Status::Down, 1)]), expected(), Verdict::Violated);
+    check(beats(vec![event(50, B, Event::Evicted { instance: X })]), expected(), Verdict::Violated);
+    // All of them may have it wrong, as long as they have the same.
+    let both = vec![changed(50, A, Status::Down, 2), changed(50, B, Status::Down, 2)];
+    check(beats(both), expected(), Verdict::Holds);
+    // What an operator has set may differ in status, not in version.
+    let set = |seconds, node| {
+        let operation = Operation::SetStatus { instance: X, status: Status::Down };
+        at(seconds, What::Invoked { node, ticket: Ticket(1), operation })
+    };
+    check(beats(vec![set(40, B), changed(50, B, Status::Down, 1)]), expected(), Verdict::Holds);
+    check(beats(vec![set(40, B), changed(50, B, Status::Down, 2)]), expected(), Verdict::Violated);
+    // A dead owner, or one that nobody hears, is nobody's business.
+    let dies = at(20, What::Ended { node: PROVIDER, exit: None });
+    check(beats(vec![dies, changed(50, B, Status::Down, 1)]), expected(), Verdict::Inconclusive);
+    check(vec![changed(5, B, Status::Down, 1)], expected(), Verdict::Inconclusive);
+    // A server that does not run holds nothing that could differ.
+    let down = at(40, What::Ended { node: B, exit: None });
+    check(beats(vec![down]), expected(), Verdict::Holds);
+}
+
+#[test]
+fn listed_again() {
+    let expected = || Expected::Holds(Invariant::Relisted);
+    let removed = |seconds| event(seconds, A, Event::Deregistered { instance: X, origin: Origin::Client });
+    let later = || renewed(300, B);
+    check(vec![later()], expected(), Verdict::Inconclusive);
+    // It had registered at 1 s, so until 34 s it heart-beats there; it must be back after 33 s.
+    check(vec![removed(20), registered(53, A, 1), later()], expected(), Verdict::Holds);
+    check(vec![removed(20), registered(54, A, 1), later()], expected(), Verdict::Violated);
+    check(vec![removed(20)], expected(), Verdict::Violated);
+    // The owner has fallen silent, talks to another server, or is dead.
+    check(vec![removed(100)], expected(), Verdict::Inconclusive);
+    check(vec![removed(20), renewed(30, B)], expected(), Verdict::Inconclusive);
+    check(
+        vec![removed(20), at(30, What::Ended { node: PROVIDER, exit: None })],
+        expected(),
+        Verdict::Inconclusive,
+    );
+    // What another server has heard of it is not heard here.
+    let copied = Event::Renewed { instance: X, origin: Origin::Replica };
+    check(vec![event(10, A, copied), removed(20)], expected(), Verdict::Inconclusive);
+    // A fault is in force.
+    check(vec![split(10, true), removed(20)], expected(), Verdict::Inconclusive);
+}
+
+#[test]
+fn cache_as_claimed() {
+    let expected = || Expected::Holds(Invariant::CacheAsClaimed);
+    let adopted = |listed: usize, claimed: Option<[u32; 5]>, reconciles| {
+        let listing = |n| Listing { instance: InstanceId(n), status: Status::Up, version: 1 };
+        let view = Arc::new(View::new((0..listed as u32).map(listing).collect()));
+        event(10, READER, Event::Adopted { view, claimed, reconciles })
+    };
+    check(vec![], expected(), Verdict::Inconclusive);
+    check(vec![adopted(1, None, false)], expected(), Verdict::Inconclusive);
+    check(vec![adopted(1, Some([1, 0, 0, 0, 0]), false)], expected(), Verdict::Holds);
+    check(vec![adopted(0, Some([0; 5]), false)], expected(), Verdict::Holds);
+    check(vec![adopted(1, Some([0, 1, 0, 0, 0]), false)], expected(), Verdict::Violated);
+    check(vec![adopted(1, Some([0, 1, 0, 0, 0]), true)], expected(), Verdict::Inconclusive);
+    // One view, claimed twice, rightly and wrongly: it is counted once.
+    let view = Arc::new(View::new(Vec::new()));
+    let again = |claimed| {
+        event(
+            10,
+            READER,
+            Event::Adopted { view: Arc::clone(&view), claimed: Some(claimed), reconciles: false },
+        )
+    };
+    check(vec![again([0; 5]), again([0; 5])], expected(), Verdict::Holds);
+    check(vec![again([0; 5]), again([1, 0, 0, 0, 0])], expected(), Verdict::Violated);
+}
+
+/// What is emitted is the age at that moment; meanwhile it grows.
+#[test]
+fn ages_grow() {
+    let age = |seconds, value| gauge(seconds, READER, Gauge::FetchAge, value);
+    let fetched = || vec![age(10, 0), age(40, 0), age(70, 30_000), age(80, 0)];
+    let is = |from, to, low, high, sometimes| Expected::Gauge {
+        gauge: Gauge::FetchAge,
+        nodes: vec![READER],
+        from: SimTime::from_secs(from),
+        to: SimTime::from_secs(to),
+        is: Range { low, high, above: false, below: false },
+        sometimes,
+    };
+    let infinite = f64::INFINITY;
+    check(fetched(), is(20, 20, 10_000.0, 10_000.0, false), Verdict::Holds);
+    check(fetched(), is(20, 35, 10_000.0, 25_000.0, false), Verdict::Holds);
+    check(fetched(), is(20, 35, 10_000.0, 24_999.0, false), Verdict::Violated);
+    check(fetched(), is(20, 35, 10_001.0, 25_000.0, false), Verdict::Violated);
+    // 30 s old at 40 s and, not renewed at 70 s, 40 s old at 80 s.
+    check(fetched(), is(20, 79, 0.0, 39_000.0, false), Verdict::Holds);
+    check(fetched(), is(20, 80, 0.0, 39_999.0, false), Verdict::Violated);
+    check(fetched(), is(20, 80, 40_000.0, infinite, true), Verdict::Holds);
+    check(fetched(), is(20, 79, 40_000.0, infinite, true), Verdict::Violated);
+    // From 80 s on nobody fetches any more; a process that has ended has no age.
+    check(fetched(), is(100, 500, 400_000.0, infinite, true), Verdict::Holds);
+    let ended = || fetched().into_iter().chain([at(90, What::Ended { node: READER, exit: None })]).collect();
+    check(ended(), is(100, 500, 0.0, 9_999.0, false), Verdict::Holds);
+    check(ended(), is(85, 500, 10_000.0, 10_000.0, true), Verdict::Holds);
+    // The first moment at which it is so is the evidence.
+    let findings =
+        judge(&settled().into_iter().chain(fetched()).collect::<Vec<_>>(), is(20, 80, 0.0, 15_000.0, false));
+    assert_eq!(findings[0].at, Some(SimTime::from_millis(25_001)), "{}", findings[0].detail);
+}
+
 #[test]
 fn events_gauges_and_counts() {
     let evicted = || vec![event(100, A, Event::Evicted { instance: X })];
@@ -270,7 +412,7 @@ fn events_gauges_and_counts() {
     let values = || vec![gauge(10, A, Gauge::ExpectedClients, 3), gauge(50, A, Gauge::ExpectedClients, 4)];
     let gauge_is = |from, to, is, sometimes| Expected::Gauge {
         gauge: Gauge::ExpectedClients,
-        servers: vec![A],
+        nodes: vec![A],
         from: SimTime::from_secs(from),
         to: SimTime::from_secs(to),
         is: Range::exactly(is),
@@ -320,8 +462,17 @@ fn listings_moments_and_calls() {
     check(vec![renewed(50, A)], order("renewed", "announced"), Verdict::Violated);
 
     let calls = |results: &[CallResult]| -> Vec<Record> {
-        let call = |result| What::Traffic { caller: READER, service: ServiceId(0), chosen: Some(X), result };
-        results.iter().map(|result| at(50, call(*result))).collect()
+        let call = |result, last| What::Traffic {
+            caller: READER,
+            service: ServiceId(0),
+            chosen: Some(X),
+            result,
+            attempt: 0,
+            last,
+        };
+        // A try that is made again is no result of a call.
+        let tries = results.iter().map(|result| at(50, call(*result, true)));
+        std::iter::once(at(50, call(CallResult::DeadInstance, false))).chain(tries).collect()
     };
     let success = |low| Expected::Calls { callers: None, success: Range::closed(low, 1.0) };
     let half = [CallResult::Answered, CallResult::DeadInstance];

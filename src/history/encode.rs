@@ -36,16 +36,17 @@ impl Record {
                 into.fold(8);
                 into.fold(u64::from(*step) << 1 | u64::from(*began));
             }
-            What::Traffic { caller, service, chosen, result } => {
+            What::Traffic { caller, service, chosen, result, attempt, last } => {
                 head(into, 9, *caller);
                 into.fold(u64::from(service.0));
                 into.fold(chosen.map_or(u64::MAX, |instance| u64::from(instance.0)));
-                into.fold(match result {
+                let result = match result {
                     CallResult::Answered => 0,
                     CallResult::NoInstance => 1,
                     CallResult::DeadInstance => 2,
                     CallResult::Unreachable => 3,
-                });
+                };
+                into.fold(u64::from(*attempt) << 32 | u64::from(!*last) << 8 | result);
             }
             What::Disk { node, file, durable } => {
                 head(into, 10, *node);

@@ -96,7 +96,7 @@ impl Names<'_> {
                 let name = self.steps.get(*step as usize).map_or("", String::as_str);
                 json!({"what": if *began { "step-began" } else { "step-ended" }, "step": name})
             }
-            What::Traffic { caller, service, chosen, result } => json!({
+            What::Traffic { caller, service, chosen, result, attempt, last } => json!({
                 "what": "called",
                 "node": self.node(*caller),
                 "service": self.service(*service),
@@ -107,6 +107,8 @@ impl Names<'_> {
                     CallResult::DeadInstance => "dead-instance",
                     CallResult::Unreachable => "unreachable",
                 },
+                "attempt": attempt,
+                "last": last,
             }),
             What::Disk { node, file, durable } => {
                 json!({"what": if *durable { "flushed" } else { "written" }, "node": self.node(*node), "file": file})

@@ -39,8 +39,16 @@ pub enum What {
     Completed { node: NodeId, ticket: Ticket, answer: Answer },
     /// A step of the schedule (its index in the plan) took effect, or was undone.
     Step { step: u32, began: bool },
-    /// A caller called a service and this came of it.
-    Traffic { caller: NodeId, service: ServiceId, chosen: Option<InstanceId>, result: CallResult },
+    /// A caller tried to call a service and this came of it. `attempt` counts the tries of one call, from 0; the `last` one's result
+    /// is that of the call.
+    Traffic {
+        caller: NodeId,
+        service: ServiceId,
+        chosen: Option<InstanceId>,
+        result: CallResult,
+        attempt: u32,
+        last: bool,
+    },
     /// A machine wrote to a file; `durable` once a flush covers it.
     Disk { node: NodeId, file: u8, durable: bool },
 }

@@ -81,6 +81,7 @@ struct Counts {
     calls_without_instance: u64,
     calls_to_dead: u64,
     calls_cut_off: u64,
+    calls_retried: u64,
 }
 
 impl Measure {
@@ -122,6 +123,7 @@ impl Measure {
     pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>, views_changed: bool) {
         match &record.what {
             What::Event { node, event } => self.event(record.at, *node, event, cluster),
+            What::Traffic { last: false, .. } => self.counts.calls_retried += 1,
             What::Traffic { result, .. } => {
                 let counts = &mut self.counts;
                 counts.calls += 1;
@@ -237,6 +239,7 @@ impl Measure {
                 ("calls_without_instance", counts.calls_without_instance),
                 ("calls_to_dead_instance", counts.calls_to_dead),
                 ("calls_cut_off", counts.calls_cut_off),
+                ("calls_retried", counts.calls_retried),
             ] {
                 figures.insert(name, count as f64);
             }

@@ -29,8 +29,9 @@ pub enum Expected {
     Never(Pattern),
     /// At least one event matches.
     Sometimes(Pattern),
-    /// A gauge has, at some moment of the window, a value in the range (`sometimes`), or at every moment of it (else).
-    Gauge { gauge: Gauge, servers: Vec<NodeId>, from: SimTime, to: SimTime, is: Range, sometimes: bool },
+    /// A gauge of these processes has, at some moment of the window, a value in the range (`sometimes`), or at every moment of it
+    /// (else).
+    Gauge { gauge: Gauge, nodes: Vec<NodeId>, from: SimTime, to: SimTime, is: Range, sometimes: bool },
     /// At `by`, each of the servers lists (or does not list) each of the instances, and does so since a moment before.
     Listed { instances: Vec<InstanceId>, servers: Vec<NodeId>, by: SimTime, listed: bool },
     /// So many events match within the window.
@@ -52,12 +53,24 @@ pub enum Invariant {
     SelfPreservation,
     /// All servers come to hold the newest version of a live instance.
     ConflictResolution,
+    /// All servers hold the same of a live instance.
+    ServersAgree,
+    /// A server lists a live instance that heart-beats there again within a heartbeat.
+    Relisted,
+    /// A client's copy has as many instances of each status as its server said.
+    CacheAsClaimed,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Invariant; 3] =
-        [Invariant::LiveInstanceNotEvicted, Invariant::SelfPreservation, Invariant::ConflictResolution];
+    pub const ALL: [Invariant; 6] = [
+        Invariant::LiveInstanceNotEvicted,
+        Invariant::SelfPreservation,
+        Invariant::ConflictResolution,
+        Invariant::ServersAgree,
+        Invariant::Relisted,
+        Invariant::CacheAsClaimed,
+    ];
 
     /// Its name in reports and scenarios. `never: live-instance-evicted` is the first one's other name.
     pub const fn name(self) -> &'static str {
@@ -65,6 +78,9 @@ impl Invariant {
             Invariant::LiveInstanceNotEvicted => "live-instance-not-evicted",
             Invariant::SelfPreservation => "self-preservation",
             Invariant::ConflictResolution => "conflict-resolution",
+            Invariant::ServersAgree => "servers-agree",
+            Invariant::Relisted => "listed-again",
+            Invariant::CacheAsClaimed => "cache-as-claimed",
         }
     }
 }

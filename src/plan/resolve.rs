@@ -2,11 +2,15 @@
 //!
 //! Separate from the plan's types because it is the only place that sees both the scenario and the plan. It goes on after a
 //! mistake, as the reader does, so that all unknown names of a file are shown at once. One step after the other, each in a
-//! file: [`places`], [`settings`] and [`fleet`], [`targets`], [`schedule`], [`judgement`].
+//! file: [`places`], [`fleet`], then [`nodes`] with [`settings`], [`registries`] and [`about`], [`targets`], [`schedule`],
+//! [`judgement`].
 
+mod about;
 mod fleet;
 mod judgement;
+mod nodes;
 mod places;
+mod registries;
 mod schedule;
 mod settings;
 mod targets;
@@ -14,8 +18,7 @@ mod targets;
 use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
 use super::{Plan, System};
 use crate::protocol::eureka;
-use crate::protocol::eureka::config::Fixes;
-use crate::protocol::{Address, Key, NodeId, SimTime};
+use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
 use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
 use std::collections::BTreeMap;
@@ -45,7 +48,6 @@ enum Named {
 struct Resolver<'s> {
     scenario: &'s Scenario,
     chance: Key,
-    fixes: Arc<Fixes>,
     regions: Vec<String>,
     zones: Vec<Zone>,
     hosts: Vec<Host>,
@@ -54,6 +56,12 @@ struct Resolver<'s> {
     addresses: Vec<AddressEntry>,
     instances: Vec<String>,
     services: Vec<String>,
+    /// The port of each process, and whether it is more than an assumption.
+    ports: Vec<(u16, bool)>,
+    /// Under which id an application's instance is kept.
+    ids: BTreeMap<(ServiceId, Arc<str>), InstanceId>,
+    /// The first instance of each id, over all applications.
+    override_keys: BTreeMap<Arc<str>, InstanceId>,
     names: BTreeMap<String, Named>,
     traffic: Vec<Traffic>,
     steps: Vec<Step>,
@@ -136,7 +144,6 @@ impl<'s> Resolver<'s> {
         Resolver {
             scenario,
             chance: Key::root(seed).child("plan"),
-            fixes: Arc::new(settings::fixes(scenario.system.profile, &scenario.system.fixes)),
             regions: Vec::new(),
             zones: Vec::new(),
             hosts: Vec::new(),
@@ -145,6 +152,9 @@ impl<'s> Resolver<'s> {
             addresses: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
+            ports: Vec::new(),
+            ids: BTreeMap::new(),
+            override_keys: BTreeMap::new(),
             names: BTreeMap::new(),
             traffic: Vec::new(),
             steps: Vec::new(),

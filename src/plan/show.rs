@@ -2,7 +2,7 @@
 //!
 //! Separate because it is for eyes only: nothing reads it back.
 
-use super::world::{Behind, Fault, HostId, Latency, PathChange, Quality, Role, World};
+use super::world::{Behind, Fault, HostId, Latency, MessageAction, PathChange, Quality, Role, World};
 use super::{Plan, System};
 use crate::protocol::eureka::Config;
 use crate::protocol::{Health, InstanceId, NodeId, Operation, SimTime};
@@ -119,7 +119,13 @@ fn said(world: &World, fault: &Fault) -> String {
             format!("{} -> {}: {}", hosts(from), hosts(to), change_text(change))
         }
         Fault::Messages { matching, action } => {
-            format!("{action:?} {}", matching.kind.as_deref().unwrap_or("all messages"))
+            let what = matching.kind.as_deref().unwrap_or("all messages");
+            match action {
+                MessageAction::Redirect(to) => {
+                    format!("Redirect {what} to {}", world.addresses[to.index()].name)
+                }
+                action => format!("{action:?} {what}"),
+            }
         }
         Fault::PowerOff { hosts: ids } => format!("power-off {}", hosts(ids)),
         Fault::Clock { hosts: ids, change } => format!("{change:?} {}", hosts(ids)),

@@ -186,8 +186,10 @@ pub struct ServiceModel {
 pub struct PoolPolicy {
     /// A connection unused for this long is closed.
     pub idle: Duration,
-    /// Connections kept to one address; calls beyond wait for one.
+    /// Connections to one address; calls beyond wait for one.
     pub max_per_address: u32,
+    /// Connections to all addresses together; calls beyond wait for one.
+    pub max_total: u32,
 }
 
 /// One line of the address book.

@@ -40,8 +40,8 @@ pub enum Expected {
     Sometimes(Pattern),
     /// At a moment, these observers hold these instances, or do not.
     Listed(Held),
-    /// A figure of a server lies within a bound, all the time.
-    Gauge { gauge: Gauge, server: Who, window: Window, is: Spanned<Bound<u64>> },
+    /// A figure of servers or clients lies within a bound, all the time.
+    Gauge { gauge: Gauge, of: Who, window: Window, is: Figure },
     /// Something happens so often.
     Count { pattern: Pattern, is: Spanned<Bound<u64>> },
     /// From one moment to the next, so much time passes.
@@ -50,6 +50,17 @@ pub enum Expected {
     Order(Vec<Mark>),
     /// A share of the calls is answered.
     Calls { of: Option<Who>, success: Spanned<Bound<Ratio>> },
+}
+
+/// What a figure should be.
+#[derive(Clone, Debug)]
+pub enum Figure {
+    /// Of what is counted.
+    Number(Bound<u64>),
+    /// Of what is a time: in ms.
+    Time(Bound<Duration>),
+    /// Of what is a server or an address, by its name; `None`: no one.
+    Server(Option<Spanned<String>>),
 }
 
 /// A check that is always on.
@@ -61,6 +72,12 @@ pub enum Holding {
     SelfPreservation,
     /// All servers come to hold the newest version of a live instance.
     ConflictResolution,
+    /// All servers hold the same of a live instance.
+    ServersAgree,
+    /// A server lists a live instance that heart-beats there again within a heartbeat.
+    Relisted,
+    /// A client's copy has as many instances of each status as its server said.
+    CacheAsClaimed,
 }
 
 /// Something that may happen, and where and when it counts.
@@ -282,14 +299,49 @@ impl Expected {
             Some(entry) => reader.word(&entry.value, "a gauge", &names),
             None => fields.missing(reader, "name"),
         };
-        let server = match fields.entry("server") {
-            Some(entry) => Selector::from_node_spanned(reader, &entry.value),
-            None => fields.missing(reader, "server"),
-        };
+        let sides = ["server", "client"].map(|key| fields.entry(key));
         let window = Window::ask(reader, &mut fields);
-        let is = fields.required(reader, "is");
+        let is = match (fields.entry("is"), gauge) {
+            // Of a gauge that does not exist, most likely a number.
+            (Some(entry), gauge) => Figure::read(reader, gauge.unwrap_or(Gauge::RegistrySize), &entry.value),
+            (None, _) => fields.missing(reader, "is"),
+        };
+        let right = usize::from(gauge.is_some_and(Gauge::of_clients));
+        let of = match (sides, gauge) {
+            ([None, None], Some(_)) => fields.missing(reader, ["server", "client"][right]),
+            ([Some(_), Some(second)], _) => reader.refuse(
+                second.key_span,
+                "a figure is of servers or of clients, not of both",
+                "write an entry for each",
+            ),
+            (sides, Some(gauge)) => match (sides[right], sides[1 - right]) {
+                (Some(entry), _) => Selector::from_node_spanned(reader, &entry.value),
+                (None, wrong) => reader.refuse(
+                    wrong.map_or(node.span, |entry| entry.key_span),
+                    format!("`{}` is a figure of {}s", gauge.name(), ["server", "client"][right]),
+                    format!("`{}: …`", ["server", "client"][right]),
+                ),
+            },
+            (_, None) => None,
+        };
         fields.finish(reader);
-        Some(Expected::Gauge { gauge: gauge?, server: server?, window: window?, is: is? })
+        Some(Expected::Gauge { gauge: gauge?, of: of?, window: window?, is: is? })
+    }
+}
+
+impl Figure {
+    /// Reads a bound as the gauge's unit asks for it.
+    fn read(reader: &mut Reader, gauge: Gauge, node: &Node) -> Option<Figure> {
+        match gauge {
+            Gauge::FetchAge | Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::FetchDelay => {
+                Bound::from_node(reader, node).map(Figure::Time)
+            }
+            Gauge::PinnedServer => match Spanned::<String>::from_node(reader, node)? {
+                name if name.value == "none" => Some(Figure::Server(None)),
+                name => Some(Figure::Server(Some(name))),
+            },
+            _ => Bound::from_node(reader, node).map(Figure::Number),
+        }
     }
 }
 
@@ -299,6 +351,9 @@ impl FromNode for Holding {
             ("live-instance-not-evicted", Holding::LiveInstanceNotEvicted),
             ("self-preservation", Holding::SelfPreservation),
             ("conflict-resolution", Holding::ConflictResolution),
+            ("servers-agree", Holding::ServersAgree),
+            ("listed-again", Holding::Relisted),
+            ("cache-as-claimed", Holding::CacheAsClaimed),
         ];
         reader.word(node, "a check", &valid)
     }

@@ -5,10 +5,12 @@
 
 use super::diagnostic::{Span, Spanned};
 use super::read::{FromNode, Reader};
+use super::selector::{Selector, Who};
 use super::spring::SpringConfig;
 use super::system::{Owner, Settings};
-use super::tree::{Entry, Node};
+use super::tree::{Entry, Node, Value};
 use super::units::{Range, Rate, Unit};
+use crate::protocol::eureka::node::{HealthSource, Rule, Transport};
 use std::time::Duration;
 
 /// A registry server.
@@ -34,6 +36,10 @@ pub struct Server {
     pub client: Settings,
     /// Settings of the instance that it registers.
     pub instance: Settings,
+    /// Its version.
+    pub fixes: Settings,
+    /// How the client in it sends. Default: Jersey.
+    pub transport: Option<Transport>,
 }
 
 /// A service: so many equal instances.
@@ -58,11 +64,41 @@ pub struct Service {
     /// Time between two heartbeats, for intervals that the product's key cannot express.
     pub heartbeat_every: Option<Spanned<Duration>>,
     /// Calls that each instance makes to other services.
-    pub calls: Vec<(Spanned<String>, Spanned<Rate>)>,
+    pub calls: Vec<(Spanned<String>, Calls)>,
     /// Client settings of its instances.
     pub client: Settings,
     /// Instance settings.
     pub instance: Settings,
+    /// Its version.
+    pub fixes: Settings,
+    /// How its clients send. Default: Jersey.
+    pub transport: Option<Transport>,
+    /// How it picks an instance to call. Default: as its product does.
+    pub balancer: Option<WrittenBalancer>,
+    /// Instances that its clients begin with if their first fetch fails.
+    pub backup: Option<Who>,
+    /// What decides about its status beside the application. Default: nothing, or Spring's actuator if that is switched on.
+    pub health: Option<HealthSource>,
+}
+
+/// Calls to a service.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// How often.
+    pub rate: Spanned<Rate>,
+    /// How often a call that failed is made again, on another instance. Default 0.
+    pub retries: Option<Spanned<u64>>,
+    /// A try without an answer ends after this. Default 2 s.
+    pub timeout: Option<Spanned<Duration>>,
+}
+
+/// A load balancer; what is `None` is as in the product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WrittenBalancer {
+    /// The rule.
+    pub rule: Option<Rule>,
+    /// Life of its own cache; zero is none.
+    pub cache: Option<Duration>,
 }
 
 /// The greatest number of instances of one service.
@@ -82,6 +118,8 @@ impl Server {
             server: Settings::default(),
             client: Settings::default(),
             instance: Settings::default(),
+            fixes: Settings::default(),
+            transport: None,
         };
         if entry.value.is_null() {
             return Some(server);
@@ -95,6 +133,8 @@ impl Server {
         server.server = Settings::ask(reader, &mut fields, "server", Owner::Server);
         server.client = Settings::ask(reader, &mut fields, "client", Owner::Client);
         server.instance = Settings::ask(reader, &mut fields, "instance", Owner::Instance);
+        server.fixes = Settings::ask(reader, &mut fields, "fixes", Owner::Fixes);
+        server.transport = fields.optional(reader, "transport");
         fields.finish(reader);
         Some(server)
     }
@@ -116,6 +156,11 @@ impl Service {
             calls: Vec::new(),
             client: Settings::default(),
             instance: Settings::default(),
+            fixes: Settings::default(),
+            transport: None,
+            balancer: None,
+            backup: None,
+            health: None,
         };
         if entry.value.is_null() {
             return Some(service);
@@ -134,15 +179,93 @@ impl Service {
         service.heartbeat_every = fields.optional(reader, "heartbeat-every");
         if let Some(entry) = fields.entry("calls") {
             for call in reader.named(&entry.value, "calls") {
-                let rate = Spanned::<Rate>::from_node(reader, &call.value);
+                let calls = Calls::from_node(reader, &call.value);
                 let of = Spanned::new(call.key.clone(), call.key_span);
-                service.calls.extend(rate.map(|rate| (of, rate)));
+                service.calls.extend(calls.map(|calls| (of, calls)));
             }
         }
         service.client = Settings::ask(reader, &mut fields, "client", Owner::Client);
         service.instance = Settings::ask(reader, &mut fields, "instance", Owner::Instance);
+        service.fixes = Settings::ask(reader, &mut fields, "fixes", Owner::Fixes);
+        service.transport = fields.optional(reader, "transport");
+        service.balancer = fields.optional(reader, "balancer");
+        service.backup = fields.with(reader, "backup", Selector::from_node_spanned);
+        service.health = fields.optional(reader, "health");
         fields.finish(reader);
         Some(service)
+    }
+}
+
+/// The most tries of one call beside the first.
+const MOST_RETRIES: u64 = 100;
+
+/// A rate alone, or with what happens when a call fails.
+impl FromNode for Calls {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            let rate = Spanned::from_node(reader, node)?;
+            return Some(Calls { rate, retries: None, timeout: None });
+        }
+        let mut fields = reader.fields(node, "calls")?;
+        let rate = fields.required(reader, "rate");
+        let retries: Option<Spanned<u64>> = fields.optional(reader, "retries");
+        let timeout: Option<Spanned<Duration>> = fields.optional(reader, "timeout");
+        fields.finish(reader);
+        if let Some(many) = retries.as_ref().filter(|retries| retries.value > MOST_RETRIES) {
+            let message = format!("too many retries: `{}`", many.value);
+            reader.error(many.span, message, Some(format!("0 to {MOST_RETRIES}")));
+        }
+        if let Some(none) = timeout.as_ref().filter(|timeout| timeout.is_zero()) {
+            reader.error(none.span, "calls without time for an answer", Some("such as `2s`".into()));
+        }
+        Some(Calls { rate: rate?, retries, timeout })
+    }
+}
+
+impl FromNode for Transport {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let valid = [
+            ("jersey", Transport::Jersey),
+            ("rest-client", Transport::RestClient),
+            ("web-client", Transport::WebClient),
+        ];
+        reader.word(node, "a transport", &valid)
+    }
+}
+
+impl FromNode for HealthSource {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let valid = [
+            ("none", HealthSource::None),
+            ("callback", HealthSource::Callback),
+            ("actuator", HealthSource::Actuator),
+        ];
+        reader.word(node, "a health source", &valid)
+    }
+}
+
+impl FromNode for Rule {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let valid =
+            [("round-robin", Rule::RoundRobin), ("random", Rule::Random), ("zone-aware", Rule::ZoneAware)];
+        reader.word(node, "a rule", &valid)
+    }
+}
+
+/// A rule alone, or with the life of the balancer's cache.
+impl FromNode for WrittenBalancer {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            return Rule::from_node(reader, node)
+                .map(|rule| WrittenBalancer { rule: Some(rule), cache: None });
+        }
+        let mut fields = reader.fields(node, "a balancer")?;
+        let balancer = WrittenBalancer {
+            rule: fields.optional(reader, "rule"),
+            cache: fields.optional(reader, "cache"),
+        };
+        fields.finish(reader);
+        Some(balancer)
     }
 }
 
@@ -152,7 +275,7 @@ struct OneOrMore<T>(Vec<T>);
 impl<T: FromNode> FromNode for OneOrMore<T> {
     fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
         match node.value {
-            super::tree::Value::List(_) => Vec::from_node(reader, node).map(OneOrMore),
+            Value::List(_) => Vec::from_node(reader, node).map(OneOrMore),
             _ => T::from_node(reader, node).map(|only| OneOrMore(vec![only])),
         }
     }

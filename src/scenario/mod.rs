@@ -5,7 +5,7 @@
 //! business.
 //!
 //! Reading order: [`diagnostic`] (places and mistakes), [`units`], [`tree`] (YAML), [`read`] (the technique), then the parts
-//! of the language: [`selector`], [`system`], [`topology`], [`fleet`], [`timeline`], [`expect`], and [`spring`], which reads
+//! of the language: [`selector`], [`system`] and [`values`], [`topology`], [`fleet`], [`timeline`], [`expect`], and [`spring`], which reads
 //! the real configuration files that a scenario may name.
 
 pub mod diagnostic;
@@ -15,6 +15,7 @@ mod changes;
 pub mod read;
 pub mod selector;
 pub mod system;
+pub mod values;
 pub mod topology;
 pub mod fleet;
 pub mod timeline;

@@ -2,7 +2,8 @@
 //!
 //! Separate because the rules are Spring's, not ours: relaxed binding of keys, placeholders, comma lists. What concerns the
 //! registry is taken over with its place in the file; keys of the registry that do not exist are mistakes; all other keys are
-//! noted and left alone. Deliberately left out: profiles, imports of other files, environment variables, encrypted values.
+//! noted and left alone. What is a setting of the product goes to the key tables; only what Spring itself knows stands here.
+//! Deliberately left out: profiles, imports of other files, environment variables, encrypted values.
 
 mod properties;
 
@@ -11,32 +12,19 @@ use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion}
 use super::fleet::{Server, Service};
 use super::read::Reader;
 use super::system::{Owner, Setting, Settings};
-use super::tree;
-use crate::protocol::Status;
+use super::{tree, values};
 use crate::protocol::eureka::config::relaxed;
 use std::sync::Arc;
 
 /// What a Spring Boot file says about one process.
 #[derive(Clone, Debug, Default)]
 pub struct SpringConfig {
-    /// `spring.application.name`, or `eureka.instance.appname` if that is set.
+    /// `spring.application.name`.
     pub application: Option<Spanned<String>>,
+    /// `spring.application.instance_id`, which stands in a made-up instance id in place of the port.
+    pub instance_id: Option<Spanned<String>>,
     /// `server.port`.
     pub port: Option<Spanned<u16>>,
-    /// `eureka.instance.hostname`.
-    pub hostname: Option<Spanned<String>>,
-    /// `eureka.instance.instance-id`.
-    pub instance_id: Option<Spanned<String>>,
-    /// `eureka.instance.initial-status`.
-    pub initial_status: Option<Spanned<Status>>,
-    /// `eureka.client.region`.
-    pub region: Option<Spanned<String>>,
-    /// `eureka.client.availability-zones`: zones of each region.
-    pub availability_zones: Vec<(String, Vec<String>)>,
-    /// `eureka.client.service-url`: servers of each zone.
-    pub service_urls: Vec<(String, Vec<Url>)>,
-    /// `eureka.server.my-url`.
-    pub my_url: Option<Url>,
     /// `eureka.server.*` and `eureka.instance.registry.*`.
     pub server: Settings,
     /// `eureka.client.*`.
@@ -45,17 +33,6 @@ pub struct SpringConfig {
     pub instance: Settings,
     /// The file.
     pub source: Option<Arc<Source>>,
-}
-
-/// The host and port of a URL, and where it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url {
-    /// The host.
-    pub host: String,
-    /// The port, or the scheme's.
-    pub port: u16,
-    /// Its place.
-    pub span: Span,
 }
 
 /// One key of a file, its value with placeholders filled in.
@@ -188,38 +165,23 @@ impl Import<'_> {
         let Property { key, value } = property;
         let segments: Vec<String> = key.split('.').map(relaxed).collect();
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
-        // The last segments of map keys are names: they are kept as written.
-        let written: Vec<&str> = key.split('.').collect();
         match words.as_slice() {
             ["spring", "application", "name"] => {
                 self.config.application.get_or_insert(value);
             }
-            ["server", "port"] => match value.trim().parse() {
-                Ok(port) => self.config.port = Some(Spanned::new(port, value.span)),
-                Err(_) => self.error(value.span, format!("not a port: `{}`", value.value), "0 to 65535"),
+            ["spring", "application", "instanceid"] => self.config.instance_id = Some(value),
+            ["server", "port"] => match values::port(&value) {
+                Ok(port) => self.config.port = port.map(|port| Spanned::new(port, value.span)),
+                Err((message, help)) => self.say(Severity::Error, value.span, message, help),
             },
-            ["eureka", "instance", "appname"] => self.config.application = Some(value),
-            ["eureka", "instance", "hostname"] => self.config.hostname = Some(value),
-            ["eureka", "instance", "instanceid"] => self.config.instance_id = Some(value),
-            ["eureka", "instance", "initialstatus"] => self.initial_status(&value),
-            ["eureka", "instance", "metadatamap", ..] => {
-                self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
-            }
-            ["eureka", "instance", "registry", _] => {
-                let key = Spanned::new(written[3].to_owned(), key.span);
-                self.setting(Owner::Server, key, value);
-            }
-            ["eureka", "client", "region"] | ["eureka", "region"] => self.config.region = Some(value),
-            ["eureka", "client", "availabilityzones", _] => {
-                let zones = value.split(',').map(|zone| zone.trim().to_owned()).collect();
-                self.config.availability_zones.push((written[3].to_owned(), zones));
-            }
-            ["eureka", "client", "serviceurl", _] => self.service_urls(written[3], &value),
-            ["eureka", "serviceurl", _] => self.service_urls(written[2], &value),
-            ["eureka", "server", "myurl"] => self.config.my_url = self.url(value.trim(), value.span),
-            ["eureka", "name"] => self.config.application = Some(value),
             ["eureka", "dashboard", ..] => {
                 self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
+            }
+            ["eureka", "instance", "registry", _] => self.setting(Owner::Server, after(&key, 3), value),
+            ["eureka", "server", "expectednumberofrenewspermin"] => {
+                // Its name in earlier releases, for the same number.
+                let key = Spanned::new("expected-number-of-clients-sending-renews".to_owned(), key.span);
+                self.setting(Owner::Server, key, value);
             }
             ["eureka", "server", ..] => self.setting(Owner::Server, after(&key, 2), value),
             // Netflix spells some client keys `eureka.client.refresh.interval`, Spring all of them `eureka.client.x`.
@@ -237,70 +199,7 @@ impl Import<'_> {
         }
     }
 
-    fn initial_status(&mut self, value: &Spanned<String>) {
-        let wanted = relaxed(value);
-        match Status::ALL.into_iter().find(|status| relaxed(status.name()) == wanted) {
-            Some(status) => self.config.initial_status = Some(Spanned::new(status, value.span)),
-            None => {
-                let help = suggestion(value, Status::ALL.map(Status::name));
-                self.say(Severity::Error, value.span, format!("unknown status: `{}`", value.value), help);
-            }
-        }
-    }
-
-    fn service_urls(&mut self, zone: &str, value: &Spanned<String>) {
-        let mut urls = Vec::new();
-        let mut start = 0;
-        // Only a value that stands in the file as it is can be pointed into.
-        let verbatim = self.source.text.get(value.span.start..value.span.end) == Some(value.as_str());
-        for part in value.split(',') {
-            let trimmed = part.trim();
-            let lead = start + part.len() - part.trim_start().len();
-            let span = match verbatim {
-                true => value.span.part(lead, lead + trimmed.len()),
-                false => value.span,
-            };
-            if !trimmed.is_empty() {
-                urls.extend(self.url(trimmed, span));
-            }
-            start += part.len() + 1;
-        }
-        self.config.service_urls.push((zone.to_owned(), urls));
-    }
-
-    fn url(&mut self, text: &str, span: Span) -> Option<Url> {
-        let example = "such as `http://peer1:8761/eureka/`";
-        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        let default_port = match scheme {
-            "http" => 80,
-            "https" => 443,
-            _ => {
-                self.error(span, format!("not an HTTP URL: `{text}`"), example);
-                return None;
-            }
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()),
-            None => (authority, Some(default_port)),
-        };
-        let Some(port) = port.filter(|_| !host.is_empty()) else {
-            self.error(span, format!("not a host and a port: `{authority}`"), example);
-            return None;
-        };
-        if !path.starts_with("/eureka") {
-            self.note(span, format!("a Eureka server answers below `/eureka`, not `{path}`; taken as meant"));
-        }
-        Some(Url { host: host.to_owned(), port, span })
-    }
-
     fn setting(&mut self, owner: Owner, key: Spanned<String>, value: Spanned<String>) {
-        if let Some(why) =
-            owner.keys().iter().find_map(|known| known.matches(&key)).and_then(|found| found.key.inert)
-        {
-            self.note(key.span, format!("no effect: `{}` ({why})", key.value));
-        }
         let settings = match owner {
             Owner::Server => &mut self.config.server,
             Owner::Client => &mut self.config.client,
@@ -330,9 +229,8 @@ impl Import<'_> {
             (&config.client, Owner::Client),
             (&config.instance, Owner::Instance),
         ];
-        let mistakes: Vec<_> =
-            blocks.iter().flat_map(|(settings, owner)| settings.mistakes(*owner)).collect();
-        self.diagnostics.extend(mistakes);
+        let remarks: Vec<_> = blocks.iter().flat_map(|(settings, owner)| settings.remarks(*owner)).collect();
+        self.diagnostics.extend(remarks);
         match self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             true => Err(self.diagnostics),
             false => Ok((self.config, self.diagnostics)),
@@ -348,7 +246,7 @@ fn after(key: &Spanned<String>, segments: usize) -> Spanned<String> {
 
 fn concerns_us(key: &str) -> bool {
     let key = relaxed(key);
-    key.starts_with("eureka") || key == "serverport" || key == "springapplicationname"
+    key.starts_with("eureka") || key == "serverport" || key.starts_with("springapplication")
 }
 
 /// The value with its placeholders replaced, or what is missing.
@@ -372,6 +270,8 @@ fn fill(value: &str, properties: &[Property], depth: usize) -> Result<String, St
         let found = properties.iter().find(|property| relaxed(&property.key) == wanted);
         match (found, default) {
             (Some(property), _) => filled.push_str(&fill(&property.value, properties, depth + 1)?),
+            // What differs from process to process is filled in by the plan.
+            (None, _) if of_process(name) => filled.push_str(&rest[start..start + 2 + end + 1]),
             (None, Some(default)) => filled.push_str(&fill(default, properties, depth + 1)?),
             (None, None) => return Err(format!("placeholder without a value: `${{{name}}}`")),
         }
@@ -382,6 +282,12 @@ fn fill(value: &str, properties: &[Property], depth: usize) -> Result<String, St
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// Placeholders that Spring fills in for each process: its host name and address, and chance.
+pub fn of_process(name: &str) -> bool {
+    matches!(name, "spring.cloud.client.hostname" | "spring.cloud.client.ip-address")
+        || name.starts_with("random.")
 }
 
 /// Where the brace closes that was opened before `text`.

@@ -7,6 +7,7 @@
 use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, suggestion};
 use super::read::{Fields, FromNode, Reader};
 use super::tree::{Node, Value};
+use super::values;
 use crate::protocol::eureka::config::{
     ClientConfig, Fixes, Found, InstanceConfig, Key, Profile, ServerConfig, SettingError,
 };
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub struct System {
     /// Whose defaults apply. Default: Spring Cloud, because most clusters run it.
     pub profile: Profile,
+    /// Whether everything runs in AWS (`eureka.datacenter=cloud`). Default: no.
+    pub cloud: bool,
     /// Settings of all servers.
     pub server: Settings,
     /// Settings of all clients, and of the client inside each server.
@@ -41,17 +44,23 @@ pub struct Setting {
 impl Setting {
     /// A mistake in this setting's value.
     pub fn bad_value(&self, message: impl Into<String>, help: Option<String>) -> Diagnostic {
-        self.diagnostic(self.value.span, message, help)
+        self.remark(Severity::Error, self.value.span, message, help)
     }
 
     /// A mistake in this setting's key.
     pub fn bad_key(&self, message: impl Into<String>, help: Option<String>) -> Diagnostic {
-        self.diagnostic(self.key.span, message, help)
+        self.remark(Severity::Error, self.key.span, message, help)
     }
 
-    fn diagnostic(&self, span: Span, message: impl Into<String>, help: Option<String>) -> Diagnostic {
-        let (source, message) = (self.source.clone(), message.into());
-        Diagnostic { source, span, severity: Severity::Error, message, help }
+    /// A mistake, or a note, about a place in this setting.
+    pub fn remark(
+        &self,
+        severity: Severity,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Diagnostic {
+        Diagnostic { source: self.source.clone(), span, severity, message: message.into(), help }
     }
 }
 
@@ -65,6 +74,7 @@ impl System {
         let none = Settings::default;
         System {
             profile: Profile::SpringCloud,
+            cloud: false,
             server: none(),
             client: none(),
             instance: none(),
@@ -83,6 +93,7 @@ impl System {
             let profile = fields.optional(reader, "profile").unwrap_or(Profile::SpringCloud);
             let system = System {
                 profile,
+                cloud: fields.optional(reader, "cloud").unwrap_or(false),
                 server: Settings::ask(reader, &mut fields, "server", Owner::Server),
                 client: Settings::ask(reader, &mut fields, "client", Owner::Client),
                 instance: Settings::ask(reader, &mut fields, "instance", Owner::Instance),
@@ -120,7 +131,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// The keys that the simulated machines obey.
+    /// The keys that exist.
     pub fn keys(self) -> &'static [Key] {
         match self {
             Owner::Server => ServerConfig::KEYS,
@@ -156,16 +167,22 @@ impl Owner {
 }
 
 impl Settings {
+    /// The settings of one key, in the order written.
+    pub fn of<'s>(&'s self, key: &'static Key) -> impl Iterator<Item = (Found, &'s Setting)> {
+        self.0.iter().filter_map(move |setting| Some((key.matches(&setting.key)?, setting)))
+    }
+
     /// Asks a mapping for a block of settings, and checks them.
     pub fn ask(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str, owner: Owner) -> Settings {
         let settings: Settings = fields.optional(reader, key).unwrap_or_default();
-        reader.diagnostics.extend(settings.mistakes(owner));
+        reader.diagnostics.extend(settings.remarks(owner));
         settings
     }
 
-    /// What is wrong with these settings: keys that do not exist, bad values, one setting twice.
-    pub fn mistakes(&self, owner: Owner) -> Vec<Diagnostic> {
-        let mut mistakes = Vec::new();
+    /// What is wrong with these settings: keys that do not exist, bad values, one setting twice. And, as notes, which of them
+    /// change nothing.
+    pub fn remarks(&self, owner: Owner) -> Vec<Diagnostic> {
+        let mut remarks = Vec::new();
         let mut seen: Vec<(Found, &Setting)> = Vec::new();
         for setting in &self.0 {
             match owner.accepts(&setting.key, &setting.value) {
@@ -174,22 +191,29 @@ impl Settings {
                         let (line, _) = first.source.position(first.key.span.start);
                         let message = format!("one setting twice: `{}`", setting.key.value);
                         let help = format!("`{}` on line {line} is the same setting", first.key.value);
-                        mistakes.push(setting.bad_key(message, Some(help)));
+                        remarks.push(setting.bad_key(message, Some(help)));
                     }
-                    None => seen.push((found, setting)),
+                    None => {
+                        if let Some(why) = found.key.inert {
+                            let message = format!("no effect: `{}` ({why})", setting.key.value);
+                            remarks.push(setting.remark(Severity::Note, setting.key.span, message, None));
+                        }
+                        remarks.extend(values::check(&found, setting));
+                        seen.push((found, setting));
+                    }
                 },
                 Err(SettingError::BadValue { kind, .. }) => {
                     let message =
                         format!("not a value of `{}`: `{}`", setting.key.value, setting.value.value);
-                    mistakes.push(setting.bad_value(message, Some(format!("it is {kind}"))));
+                    remarks.push(setting.bad_value(message, Some(format!("it is {kind}"))));
                 }
                 Err(SettingError::UnknownKey(_)) => {
                     let key = &setting.key.value;
-                    mistakes.push(setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)));
+                    remarks.push(setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)));
                 }
             }
         }
-        mistakes
+        remarks
     }
 }
 

@@ -13,7 +13,8 @@ use super::system::Settings;
 use super::topology::{Behind, Quality};
 use super::tree::{Entry, Node};
 use super::units::{Drift, Factor, Offset, Unit};
-use crate::protocol::Status;
+use crate::protocol::{Health, Status};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One entry of `timeline:`.
@@ -97,7 +98,7 @@ pub struct MessageMatch {
 }
 
 /// What happens to such a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum MessageAction {
     /// It is lost.
     Drop,
@@ -107,6 +108,10 @@ pub enum MessageAction {
     Duplicate,
     /// The caller gets this HTTP status instead.
     Fail(u16),
+    /// The caller is sent to this server or address with 302.
+    Redirect(Spanned<String>),
+    /// The connection breaks, and the caller gets an I/O error without a message.
+    Break,
 }
 
 /// How clocks go wrong.
@@ -120,19 +125,21 @@ pub enum ClockChange {
     Freeze,
 }
 
-/// Something that is asked about an instance.
+/// Something that is asked, of a server or of an instance itself.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What.
     pub what: Asked,
-    /// About which instance or instances.
-    pub of: Who,
+    /// About which instance or instances; groups are about none.
+    pub of: Option<Who>,
     /// The server that is asked. `None`: the instance itself.
     pub to: Option<Who>,
+    /// What is asked, and its place.
+    pub span: Span,
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Register it.
     Register,
@@ -144,7 +151,16 @@ pub enum Asked {
     SetStatus(Status),
     /// Remove the override.
     ClearStatus,
+    /// Change its metadata, at a server or at the instance.
+    SetMetadata(Entries),
+    /// What its health check finds from now on.
+    SetHealth(Health),
+    /// Enable or disable a group of instances.
+    SetGroup { group: Arc<str>, enabled: bool },
 }
+
+/// Texts by name.
+pub type Entries = Arc<[(Arc<str>, Arc<str>)]>;
 
 impl Step {
     /// Reads one entry.

@@ -21,6 +21,8 @@ pub struct Topology {
     pub hosts: Vec<Host>,
     /// Addresses that are not simply those of a server.
     pub addresses: Vec<(Spanned<String>, Behind)>,
+    /// DNS records of type TXT: the names that each one lists.
+    pub dns: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
 }
 
 /// One line of `paths:`.
@@ -143,6 +145,13 @@ impl Topology {
                 topology
                     .addresses
                     .extend(Behind::from_node(reader, &address.value).map(|behind| (name, behind)));
+            }
+        }
+        if let Some(entry) = fields.entry("dns") {
+            for record in reader.named(&entry.value, "DNS records") {
+                let name = Spanned::new(record.key.clone(), record.key_span);
+                let names = Vec::<Spanned<String>>::from_node(reader, &record.value).unwrap_or_default();
+                topology.dns.push((name, names));
             }
         }
         fields.finish(reader);

@@ -45,7 +45,7 @@ pub(super) struct Exchange<P: Protocol> {
     pub id: CallId,
     tag: P::Tag,
     to: Address,
-    pool: PoolId,
+    pub pool: PoolId,
     /// The peer entry of the caller.
     pub peer: u32,
     counter: u32,
@@ -136,7 +136,7 @@ impl<P: Protocol> Simulation<P> {
         let Call { id, to, pool, request, connect_timeout, read_timeout, tag } = call;
         let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let node = &mut self.nodes[caller.index()];
-        let most = node.pools.get(pool.index()).expect("a call names a pool of its process").max_per_address;
+        assert!(pool.index() < node.pools.len(), "a call names a pool of its process: {pool:?}");
         let peer = node.peer(to, pool);
         let entry = &mut node.peers[peer as usize];
         entry.counter += 1;
@@ -173,12 +173,11 @@ impl<P: Protocol> Simulation<P> {
         }
         // The connect timeout covers the wait for a connection, too.
         self.arm_timeout(index, self.calls[index].connect_timeout_ns);
-        let entry = &mut self.nodes[caller.index()].peers[peer as usize];
-        if entry.open < most.max(1) {
-            entry.open += 1;
+        if self.make_room(caller, peer) {
+            self.nodes[caller.index()].peers[peer as usize].open += 1;
             self.connect(index);
         } else {
-            entry.wait(index);
+            self.nodes[caller.index()].peers[peer as usize].wait(index);
         }
     }
 

@@ -82,6 +82,8 @@ pub struct Simulation<P: Protocol> {
     sessions: Slab<Session<P>>,
     packets: Slab<Packet<P>>,
     probes: Slab<Probe>,
+    /// Whether a call has ever waited because a pool, and not only the connections to its address, was full.
+    starved: bool,
     steps: Arc<[Step]>,
     step_active: Vec<bool>,
     traffic: Arc<[Traffic]>,
@@ -172,6 +174,7 @@ impl<P: Protocol> Simulation<P> {
             sessions: Slab::new(),
             packets: Slab::new(),
             probes: Slab::new(),
+            starved: false,
             steps: world.steps.clone().into(),
             step_active: vec![false; world.steps.len()],
             traffic: world.traffic.clone().into(),

@@ -107,7 +107,16 @@ pub(super) enum Asker {
     /// A step of the schedule.
     Schedule,
     /// A line of the traffic: a look-up that a call follows.
-    Traffic(u32),
+    Traffic(Try),
+}
+
+/// One try of a call of the traffic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Try {
+    /// Which line of the traffic.
+    pub line: u32,
+    /// How many tries of this call came before.
+    pub attempt: u32,
 }
 
 /// The pool of those who keep no connections: links and datagrams.

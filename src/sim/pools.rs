@@ -5,11 +5,11 @@
 
 use std::collections::VecDeque;
 
-use crate::plan::world::HostId;
+use crate::plan::world::{HostId, PoolPolicy};
 use crate::protocol::{Address, CallId, NodeId, PoolId, Protocol, SimTime};
 
 use super::Simulation;
-use super::calls::{Stage, Target};
+use super::calls::{Exchange, Stage, Target};
 
 /// An address that a process has called from one pool, or sent to: its connections, and how many messages there were. One for
 /// the life of the run, so that a restart does not repeat draws.
@@ -67,6 +67,14 @@ impl Peer {
         let last = self.last.take()?;
         self.last = self.more.as_mut().and_then(|more| more.idle.pop());
         Some(last)
+    }
+
+    /// Closes the connection that has been idle for longest.
+    fn take_idle_oldest(&mut self) -> Option<Connection> {
+        let oldest = self.more.as_mut().filter(|more| !more.idle.is_empty()).map(|more| more.idle.remove(0));
+        let closed = oldest.or_else(|| self.last.take())?;
+        self.open -= 1;
+        Some(closed)
     }
 
     fn drop_idle(&mut self, gone: impl Fn(&Connection) -> bool) {
@@ -149,6 +157,7 @@ impl<P: Protocol> Simulation<P> {
             return;
         }
         entry.add_idle(Connection { server, life, idle_since: self.now });
+        self.serve_starved(index);
     }
 
     /// The connection of a call is no longer of use; who waits for one may make another.
@@ -163,6 +172,43 @@ impl<P: Protocol> Simulation<P> {
             self.connect(next);
         } else {
             entry.open -= 1;
+            self.serve_starved(index);
+        }
+    }
+
+    /// Whether a connection more may be made for this peer entry. Where the whole pool is full, an idle connection to another address
+    /// is closed for it.
+    pub(super) fn make_room(&mut self, caller: NodeId, peer: u32) -> bool {
+        let node = &mut self.nodes[caller.index()];
+        let Peer { pool, open, .. } = node.peers[peer as usize];
+        let PoolPolicy { max_per_address, max_total, .. } = node.pools[pool.index()];
+        if open >= max_per_address.max(1) {
+            return false;
+        }
+        let of_pool = || node.peers.iter().filter(|other| other.pool == pool);
+        if of_pool().map(|other| other.open).sum::<u32>() < max_total.max(1) {
+            return true;
+        }
+        let mut others = node.peers.iter_mut().filter(|other| other.pool == pool);
+        let closed = others.find_map(Peer::take_idle_oldest).is_some();
+        self.starved |= !closed;
+        closed
+    }
+
+    /// There is room in the pool of a call again: a call to another address that waits for it gets it.
+    fn serve_starved(&mut self, index: u32) {
+        if !self.starved {
+            return;
+        }
+        let Exchange { caller, pool, .. } = self.calls[index];
+        let peers = &self.nodes[caller.index()].peers;
+        let waits = |peer: &Peer| peer.more.as_ref().is_some_and(|more| !more.waiting.is_empty());
+        let Some(peer) = peers.iter().position(|peer| peer.pool == pool && waits(peer)) else { return };
+        if self.make_room(caller, peer as u32) {
+            let entry = &mut self.nodes[caller.index()].peers[peer];
+            entry.open += 1;
+            let next = entry.next_waiting().expect("one waits");
+            self.connect(next);
         }
     }
 

@@ -1,7 +1,8 @@
 //! What is asked of processes from inside, and the traffic between instances that shows what a registry is good for.
 //!
 //! A line of traffic asks its caller to look up the service and then calls the instance that was found. That call is not
-//! HTTP over kept connections: it is one exchange of packets that finds out whether the instance runs and can be reached.
+//! HTTP over kept connections: it is one exchange of packets that finds out whether the instance runs and can be reached. A call
+//! that failed may be made again on another instance: each time is a look-up and a probe of its own.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::plan::world::Traffic;
 use crate::protocol::{Answer, Input, InstanceId, NodeId, Operation, Protocol, SimTime, Ticket};
 
 use super::network::{Draws, Purpose};
-use super::node::Asker;
+use super::node::{Asker, Try};
 use super::{Due, Simulation};
 
 /// Bytes of a traffic call, each way.
@@ -19,7 +20,7 @@ const PROBE_BYTES: u32 = 500;
 /// A traffic call on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
-    line: u32,
+    of: Try,
     chosen: InstanceId,
     target: NodeId,
     /// The life of the caller that made it.
@@ -44,7 +45,7 @@ enum Stage {
 pub(super) struct TrafficState {
     /// Which of its caller's lines it is.
     channel: u32,
-    /// Calls so far.
+    /// Tries so far.
     counter: u64,
 }
 
@@ -83,10 +84,10 @@ impl<P: Protocol> Simulation<P> {
                 let what = What::Completed { node: id, ticket, answer };
                 self.records.push(Record { at: self.now, what });
             }
-            Asker::Traffic(line) => match answer {
-                Answer::Found(instance) => self.begin_probe(line, instance),
+            Asker::Traffic(of) => match answer {
+                Answer::Found(instance) => self.begin_probe(of, instance),
                 Answer::Ok | Answer::NoneFound | Answer::Failed(_) | Answer::Unknown => {
-                    self.record_traffic(line, None, CallResult::NoInstance);
+                    self.record_traffic(of, None, CallResult::NoInstance, true);
                 }
             },
         }
@@ -95,32 +96,37 @@ impl<P: Protocol> Simulation<P> {
     /// It is time for the next call of a line of traffic.
     pub(super) fn on_traffic(&mut self, line: u32) {
         let traffic = &self.traffic[line as usize];
-        let (caller, service) = (traffic.caller, traffic.service);
         let next = self.now + traffic.every.max(std::time::Duration::from_nanos(1));
         self.queue.push(next, Due::Traffic(line));
+        self.begin_try(Try { line, attempt: 0 }, None);
+    }
+
+    /// Looks an instance up for a call, but the one that has just failed.
+    fn begin_try(&mut self, of: Try, except: Option<InstanceId>) {
+        let Traffic { caller, service, .. } = self.traffic[of.line as usize];
         if self.nodes[caller.index()].running() {
-            self.traffic_states[line as usize].counter += 1;
-            self.ask(caller, Operation::LookUp { service, except: None }, Asker::Traffic(line));
+            self.traffic_states[of.line as usize].counter += 1;
+            self.ask(caller, Operation::LookUp { service, except }, Asker::Traffic(of));
         }
     }
 
-    fn begin_probe(&mut self, line: u32, chosen: InstanceId) {
+    fn begin_probe(&mut self, of: Try, chosen: InstanceId) {
         let Some(target) = self.instances.get(chosen.index()).copied().flatten() else {
-            self.record_traffic(line, Some(chosen), CallResult::DeadInstance);
+            // Nobody in this world: an instance that only an operator has registered. It is not worth another try.
+            self.record_traffic(of, Some(chosen), CallResult::DeadInstance, true);
             return;
         };
-        let caller = self.traffic[line as usize].caller;
+        let caller = self.traffic[of.line as usize].caller;
         let life = self.nodes[caller.index()].life;
         let (began, sent) = (self.now, self.now);
-        let index =
-            self.probes.insert(Probe { line, chosen, target, life, began, sent, stage: Stage::Forth });
+        let index = self.probes.insert(Probe { of, chosen, target, life, began, sent, stage: Stage::Forth });
         self.move_probe(index, false);
     }
 
     /// A traffic call arrives at one of its ends.
     pub(super) fn on_probe(&mut self, index: u32) {
         let probe = &self.probes[index];
-        let caller = &self.nodes[self.traffic[probe.line as usize].caller.index()];
+        let caller = &self.nodes[self.traffic[probe.of.line as usize].caller.index()];
         let target = &self.nodes[probe.target.index()];
         let host_on = self.hosts[target.host.index()].on;
         let next = match probe.stage {
@@ -140,10 +146,15 @@ impl<P: Protocol> Simulation<P> {
                 result => Stage::Lost(result),
             },
             Stage::Back(result) | Stage::Lost(result) => {
-                let Probe { line, chosen, life, .. } = self.probes.remove(index);
-                let caller = &self.nodes[self.traffic[line as usize].caller.index()];
+                let Probe { of, chosen, life, .. } = self.probes.remove(index);
+                let line = &self.traffic[of.line as usize];
+                let caller = &self.nodes[line.caller.index()];
                 if caller.running() && caller.life == life {
-                    self.record_traffic(line, Some(chosen), result);
+                    let last = result == CallResult::Answered || of.attempt == line.retries;
+                    self.record_traffic(of, Some(chosen), result, last);
+                    if !last {
+                        self.begin_try(Try { attempt: of.attempt + 1, ..of }, Some(chosen));
+                    }
                 }
                 return;
             }
@@ -155,7 +166,7 @@ impl<P: Protocol> Simulation<P> {
 
     /// Puts the next arrival of a traffic call into the queue, or its timeout if that comes before.
     fn move_probe(&mut self, index: u32, back: bool) {
-        let Probe { line, target, began, stage, .. } = self.probes[index];
+        let Probe { of: Try { line, .. }, target, began, stage, .. } = self.probes[index];
         let traffic = &self.traffic[line as usize];
         let timeout = began + traffic.timeout;
         let (caller, target) = (&self.nodes[traffic.caller.index()], &self.nodes[target.index()]);
@@ -178,9 +189,9 @@ impl<P: Protocol> Simulation<P> {
         self.queue.push(at.max(self.now), Due::Probe(index));
     }
 
-    fn record_traffic(&mut self, line: u32, chosen: Option<InstanceId>, result: CallResult) {
-        let traffic = &self.traffic[line as usize];
-        let what = What::Traffic { caller: traffic.caller, service: traffic.service, chosen, result };
+    fn record_traffic(&mut self, of: Try, chosen: Option<InstanceId>, result: CallResult, last: bool) {
+        let Traffic { caller, service, .. } = self.traffic[of.line as usize];
+        let what = What::Traffic { caller, service, chosen, result, attempt: of.attempt, last };
         self.records.push(Record { at: self.now, what });
     }
 }

@@ -5,6 +5,8 @@ mod toys;
 
 mod arrows;
 mod determinism;
+mod docs;
+mod keys;
 mod last_writer;
 mod parity;
 mod power_loss;

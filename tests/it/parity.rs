@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regsim::plan::world::{Fault, Step};
-use regsim::protocol::{Address, Answer, Input, InstanceId, NodeId, Operation, Protocol, ServiceId};
+use regsim::protocol::{Address, Answer, Input, InstanceId, NodeId, Operation, Protocol, ServiceId, Status};
 use regsim::sim::Simulation;
 
 use crate::toys::arrivals::Real;
@@ -172,7 +172,11 @@ fn a_story_of_the_register_is_the_same_under_both_drivers() {
         (0, Operation::Deregister { instance: InstanceId(4) }),
         (1, LOOK_UP),
         (1, Operation::ClearStatus { instance: InstanceId(4) }),
+        // A closed port, where the write cannot arrive, and an open one.
+        (1, Operation::SetStatus { instance: InstanceId(4), status: Status::Down }),
         (0, register(5)),
+        (1, Operation::SetStatus { instance: InstanceId(4), status: Status::Up }),
+        (0, register(6)),
     ];
     let configs =
         || (0..2).map(|node| register::Config { pause: None, ..register_config(node, 2) }).collect();

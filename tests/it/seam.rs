@@ -9,7 +9,7 @@ use std::time::Duration;
 use regsim::history::{Record, What};
 use regsim::plan::World;
 use regsim::plan::world::{AddressEntry, Behind, Fault, HostId, MessageAction, MessageMatch, PathChange};
-use regsim::protocol::{Address, InstanceId, NodeId, Operation, Protocol, ServiceId, SimTime};
+use regsim::protocol::{Address, InstanceId, NodeId, Operation, Protocol, ServiceId, SimTime, Status};
 use regsim::sim::{End, Simulation};
 
 use crate::toys::log::{self, ReplicatedLog};
@@ -35,6 +35,8 @@ fn registers() -> (BTreeSet<&'static str>, Vec<Record>) {
     let write =
         |millis, node, instance| ask(millis, node, Operation::Register { instance: InstanceId(instance) });
     let look_up = |millis, node| ask(millis, node, Operation::LookUp { service: ServiceId(0), except: None });
+    let set_status =
+        |millis, node, status| ask(millis, node, Operation::SetStatus { instance: InstanceId(1), status });
     let puts = MessageMatch { kind: Some("Put".into()), ..MessageMatch::default() };
     let slow = PathChange { bandwidth: Some(100), ..PathChange::default() };
     let (a, b) = (|| vec![HostId(0)], || vec![HostId(1)]);
@@ -58,6 +60,10 @@ fn registers() -> (BTreeSet<&'static str>, Vec<Record>) {
         during(1400, 1700, Fault::Path { from: b(), to: a(), change: slow }),
         write(1410, 0, 6),
         at(1510, Fault::Reset { from: a(), to: b() }),
+        // A port that is closed, and open again.
+        set_status(1720, 2, Status::Down),
+        write(1740, 0, 7),
+        set_status(1760, 2, Status::Up),
         at(1800, Fault::Reconfigure { process: NodeId(0), config: 3 }),
         look_up(1900, 0),
         at(2000, Fault::Stop { processes: vec![NodeId(0), NodeId(1), NodeId(2)] }),

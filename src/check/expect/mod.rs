@@ -45,7 +45,7 @@ impl<'p> Evaluation<'p> {
             Expected::Never(_) | Expected::Sometimes(_) | Expected::Count { .. } => {
                 Seen::Matches { count: 0, first: None }
             }
-            Expected::Gauge { servers, .. } => Seen::Gauge(gauge::Watch::new(servers.len())),
+            Expected::Gauge { nodes, .. } => Seen::Gauge(gauge::Watch::new(nodes.len())),
             Expected::Listed { .. } => Seen::Listed(None),
             Expected::Delay { from, to, .. } => {
                 Seen::Moments(moments::Search::new(vec![from.clone(), to.clone()]))
@@ -89,7 +89,7 @@ impl<'p> Evaluation<'p> {
             (expected @ Expected::Gauge { .. }, Seen::Gauge(watch)) => watch.record(expected, record),
             (_, Seen::Moments(search)) => search.record(record, cluster),
             (Expected::Calls { callers, .. }, Seen::Calls { answered, made, first_lost }) => {
-                let What::Traffic { caller, result, .. } = &record.what else { return };
+                let What::Traffic { caller, result, last: true, .. } = &record.what else { return };
                 if callers.as_ref().is_none_or(|callers| callers.contains(caller)) {
                     *made += 1;
                     if *result == CallResult::Answered {

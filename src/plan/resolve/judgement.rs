@@ -4,16 +4,18 @@
 
 use super::Resolver;
 use crate::plan::expectation::{Expectation, Expected, Invariant, Moment, Pattern, Range};
-use crate::plan::world::Role;
+use crate::plan::world::{Fault, Role};
+use crate::protocol::eureka;
 use crate::protocol::{Gauge, InstanceId, NodeId, SimTime};
 use crate::scenario::diagnostic::Span;
 use crate::scenario::expect::{
-    Expectation as Written, Expected as WrittenExpected, Happening, Holding, Mark, Pattern as WrittenPattern,
-    Window,
+    Expectation as Written, Expected as WrittenExpected, Figure, Happening, Holding, Mark,
+    Pattern as WrittenPattern, Window,
 };
 use crate::scenario::selector::Who;
 use crate::scenario::timeline::When;
 use crate::scenario::units::{Bound, Ratio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an entry became: more than one where the plan has no single word for it.
@@ -72,6 +74,9 @@ impl Resolver<'_> {
                 Holding::LiveInstanceNotEvicted => Invariant::LiveInstanceNotEvicted,
                 Holding::SelfPreservation => Invariant::SelfPreservation,
                 Holding::ConflictResolution => Invariant::ConflictResolution,
+                Holding::ServersAgree => Invariant::ServersAgree,
+                Holding::Relisted => Invariant::Relisted,
+                Holding::CacheAsClaimed => Invariant::CacheAsClaimed,
             })),
             WrittenExpected::Never(pattern) => self.happens(pattern, false, reach),
             WrittenExpected::Sometimes(pattern) => self.happens(pattern, true, reach),
@@ -84,11 +89,19 @@ impl Resolver<'_> {
                 };
                 Some(Expected::Listed { instances: instances?, servers: servers?, by, listed: held.listed })
             }
-            WrittenExpected::Gauge { gauge, server, window, is } => {
-                let servers = self.servers_of(server);
+            WrittenExpected::Gauge { gauge, of, window, is } => {
+                let nodes = match gauge.of_clients() {
+                    true => self.reporting(of),
+                    false => self.servers_of(of),
+                };
                 let (from, to) = self.window(window, reach)?;
-                let is = range(&is.value, |value| *value as f64);
-                Some(Expected::Gauge { gauge: *gauge, servers: servers?, from, to, is, sometimes: false })
+                let is = match is {
+                    Figure::Number(is) => range(is, |value| *value as f64),
+                    Figure::Time(is) => range(is, |time| time.as_secs_f64() * 1000.0),
+                    Figure::Server(None) => Range::exactly(-1.0),
+                    Figure::Server(Some(name)) => Range::exactly(f64::from(self.server_or_address(name)?.0)),
+                };
+                Some(Expected::Gauge { gauge: *gauge, nodes: nodes?, from, to, is, sometimes: false })
             }
             WrittenExpected::Count { pattern, is } => {
                 let (from, to) = self.window(&pattern.window, reach)?;
@@ -132,6 +145,22 @@ impl Resolver<'_> {
         }
     }
 
+    /// Clients, or those inside servers, that are to report figures about themselves.
+    fn reporting(&mut self, who: &Who) -> Option<Vec<NodeId>> {
+        let nodes = self.processes_of(who)?;
+        let later = self.steps.iter().filter_map(|step| match &step.fault {
+            Fault::Reconfigure { process, config } if nodes.contains(process) => Some(*config as usize),
+            _ => None,
+        });
+        for config in nodes.iter().map(|node| node.index()).chain(later) {
+            match Arc::make_mut(&mut self.configs[config]) {
+                eureka::Config::Server(server) => server.client.reports = true,
+                eureka::Config::Client(client) => client.reports = true,
+            }
+        }
+        Some(nodes)
+    }
+
     fn callers(&mut self, who: &Who) -> Option<Vec<NodeId>> {
         let nodes = self.processes_of(who)?;
         match nodes.iter().any(|node| self.traffic.iter().any(|traffic| traffic.caller == *node)) {
@@ -156,7 +185,14 @@ impl Resolver<'_> {
                     None => self.all_servers_of(),
                 };
                 let is = Range::exactly(if sometimes { 1.0 } else { 0.0 });
-                Some(Expected::Gauge { gauge: Gauge::SelfPreservation, servers, from, to, is, sometimes })
+                Some(Expected::Gauge {
+                    gauge: Gauge::SelfPreservation,
+                    nodes: servers,
+                    from,
+                    to,
+                    is,
+                    sometimes,
+                })
             }
             Happening::LiveInstanceEvicted => {
                 let bare = written.server.is_none() && written.window == Window::Always;

@@ -255,6 +255,8 @@ impl<'s> Resolver<'s> {
             WrittenAction::Delay(delay) => MessageAction::Delay(*delay),
             WrittenAction::Duplicate => MessageAction::Duplicate,
             WrittenAction::Fail(code) => MessageAction::Fail(*code),
+            WrittenAction::Redirect(to) => MessageAction::Redirect(self.server_or_address(to)?),
+            WrittenAction::Break => MessageAction::Break,
         };
         Some(Fault::Messages { matching, action })
     }
@@ -267,26 +269,46 @@ impl<'s> Resolver<'s> {
             },
             None => None,
         };
-        if asked.is_none() && !matches!(request.what, Asked::SetStatus(_)) {
-            let help = Some("name a server: `to: peer1`".to_owned());
-            self.error(request.of.span, "an instance itself is asked for nothing but `set-status`", help);
+        // An application knows only itself; the health that its check finds is known to nobody else.
+        let wrong = match (&request.what, &asked) {
+            (Asked::SetHealth(_), Some(_)) => {
+                Some(("only an instance itself has a health", "leave `to` out"))
+            }
+            (Asked::SetStatus(_) | Asked::SetMetadata(_) | Asked::SetHealth(_), _) | (_, Some(_)) => None,
+            (Asked::SetGroup { .. }, None) => Some(("a group is known to servers", "such as `to: peer1`")),
+            (Asked::Register | Asked::Renew | Asked::Deregister | Asked::ClearStatus, None) => Some((
+                "an instance itself is asked for nothing but `set-status`, `set-metadata` and `set-health`",
+                "name a server: `to: peer1`",
+            )),
+        };
+        if let Some((message, help)) = wrong {
+            self.error(request.span, message, Some(help.to_owned()));
             return Vec::new();
         }
-        let Some(owners) = self.processes_of(&request.of) else { return Vec::new() };
-        let Some(instances) = self.instances_of(&request.of) else { return Vec::new() };
+        let ask = |process: &NodeId, operation| Fault::Ask { process: *process, operation };
+        let Some(of) = &request.of else {
+            let Asked::SetGroup { group, enabled } = &request.what else { return Vec::new() };
+            let operation = Operation::SetGroup { group: Arc::clone(group), enabled: *enabled };
+            return asked.iter().flatten().map(|process| ask(process, operation.clone())).collect();
+        };
+        let Some(owners) = self.processes_of(of) else { return Vec::new() };
+        let Some(instances) = self.instances_of(of) else { return Vec::new() };
         let mut faults = Vec::new();
         for (owner, instance) in owners.into_iter().zip(instances) {
-            let operation = match request.what {
+            let operation = match &request.what {
                 Asked::Register => Operation::Register { instance },
                 Asked::Renew => Operation::Renew { instance },
                 Asked::Deregister => Operation::Deregister { instance },
-                Asked::SetStatus(status) => Operation::SetStatus { instance, status },
+                Asked::SetStatus(status) => Operation::SetStatus { instance, status: *status },
                 Asked::ClearStatus => Operation::ClearStatus { instance },
+                Asked::SetMetadata(entries) => {
+                    Operation::SetMetadata { instance, entries: Arc::clone(entries) }
+                }
+                Asked::SetHealth(health) => Operation::SetHealth { instance, health: *health },
+                Asked::SetGroup { .. } => continue,
             };
             let at: &[NodeId] = asked.as_deref().unwrap_or(std::slice::from_ref(&owner));
-            for &process in at {
-                faults.push(Fault::Ask { process, operation: operation.clone() });
-            }
+            faults.extend(at.iter().map(|process| ask(process, operation.clone())));
         }
         faults
     }

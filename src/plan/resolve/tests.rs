@@ -30,7 +30,7 @@ fn every_key_of_the_language_resolves() {
 fn ids_are_dense_and_configs_match_processes() {
     let plan = plan(WHOLE);
     let world = &plan.world;
-    assert_eq!(world.processes.len(), 3 + 3 + 2);
+    assert_eq!(world.processes.len(), 3 + 3 + 2 + 1);
     let System::Eureka(configs) = &plan.system;
     for (process, config) in world.processes.iter().zip(configs) {
         assert_eq!(process.role == Role::Server, matches!(**config, Config::Server(_)), "{}", process.name);
@@ -172,7 +172,7 @@ fn expectations_become_ids_and_numbers() {
     let Expected::Calls { success, .. } = expected(11) else { panic!("{:?}", expected(11)) };
     assert!(success.contains(0.999) && success.contains(1.0) && !success.contains(0.9989));
     let Expected::Delay { to: Moment::Forgotten { observers, .. }, .. } = expected(9) else { panic!() };
-    assert_eq!(observers.len(), 2, "the caches of the consumers, not those who fetch nothing");
+    assert_eq!(observers.len(), 3, "the caches of those who call, not those who fetch nothing");
     assert!(plan.expectations[13].violated);
     assert!(plan.expectations[13].text.contains("issues/1277"));
 }
@@ -243,6 +243,222 @@ fn a_spring_file_leads_to_the_servers_that_it_names() {
     let errors = Plan::resolve(&scenario).expect_err("nobody is there");
     assert_eq!(errors[0].message, "nobody stands at `peer9:1`");
     assert_eq!((errors[0].source.name.as_str(), errors[0].position()), ("p1.properties", (1, 39)));
+}
+
+/// What a scenario may write itself, without a file: the product's own keys for where servers are.
+#[test]
+fn settings_of_a_scenario_lead_to_servers_too() {
+    let text = "title: t\nsystem: { eureka: { profile: netflix } }\n\
+                servers:\n  a: { instance: { hostname: one }, server: { myUrl: 'http://one:8761/eureka/' } }\n  b:\n\
+                services:\n  p:\n    client:\n      region: r\n      r.availabilityZones: z1,z2\n      \
+                other.availabilityZones: z3\n      serviceUrl: { z1: 'http://b:8761/eureka/', default: 'http://one:8761/eureka/' }\n";
+    let plan = plan(text);
+    let System::Eureka(configs) = &plan.system;
+    let Config::Server(a) = &*configs[0] else { panic!() };
+    assert_eq!((&*a.hostname, a.my_url), ("one", Some(plan.world.processes[0].address)));
+    let Config::Client(p) = &*configs[2] else { panic!() };
+    let urls: Vec<String> = p.service_urls.iter().map(|url| format!("{}@{}", url.host, url.zone)).collect();
+    assert_eq!((&*p.zone, urls.join(" ")), ("z1", "b@z1 one@z2".to_owned()));
+    assert_eq!(*p.remote_zones, [("z3".into(), "other".into())]);
+    // Nobody stands there, and two lists: each mistake at its place.
+    let text = "title: t\nservers: { a: }\nservices:\n  p: { client: { service-url.z: 'http://x:1/eureka/' } }\n  \
+                q: { servers: a, client: { service-url.defaultZone: 'http://a:8761/eureka/' } }\n";
+    assert_eq!(mistakes(text), ["two lists of servers for one process"], "the zone `z` is not asked for");
+    let errors = Plan::resolve(&scenario(&text.replace("service-url.z:", "service-url.defaultZone:")));
+    let errors = errors.expect_err("two mistakes");
+    let said: Vec<_> = errors.iter().map(|error| (error.message.as_str(), error.position())).collect();
+    assert_eq!(
+        said,
+        [("nobody stands at `x:1`", (4, 43)), ("two lists of servers for one process", (5, 30))]
+    );
+}
+
+#[test]
+fn dns_leads_to_servers() {
+    let text = "title: t\ntopology:\n  dns:\n    txt.us-east-1.example.com: [z2.example.com, z1.example.com]\n    \
+                txt.z1.example.com: [a]\n    txt.z2.example.com: [b, a]\n\
+                servers: { a: , b: }\nservices:\n  p:\n    client: { use-dns-for-fetching-service-urls: true, \
+                eureka-server-d-n-s-name: example.com, eureka-server-port: 8761 }\n";
+    let urls = |plan: &Plan| {
+        let System::Eureka(configs) = &plan.system;
+        let Config::Client(client) = &*configs[2] else { panic!("an instance") };
+        let urls = client.service_urls.iter().map(|url| format!("{}@{}", url.host, url.zone));
+        urls.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(urls(&plan(text)), "b@z2 a@z2 a@z1");
+    assert_eq!(
+        mistakes(&text.replace(", eureka-server-port: 8761", "")),
+        ["servers from DNS without their port"]
+    );
+    assert_eq!(mistakes(&text.replace("txt.z1.", "txt.z9.")), ["no record in DNS: `txt.z1.example.com`"]);
+    assert_eq!(mistakes(&text.replace("[a]", "[c]")), ["unknown server or address: `c:8761`"]);
+}
+
+#[test]
+fn a_service_says_how_its_clients_work() {
+    use crate::protocol::eureka::node::{Balancer, HealthSource, Rule, Transport};
+    let client = |text: &str| {
+        let plan = plan(text);
+        let System::Eureka(configs) = &plan.system;
+        let Config::Client(client) = &*configs[1] else { panic!("an instance") };
+        (client.clone(), plan.world)
+    };
+    let (plain, _) = client("title: t\nservers: { a: }\nservices: { p: }\n");
+    let spring = Balancer { rule: Rule::RoundRobin, cache: Duration::from_secs(35) };
+    assert_eq!(
+        (plain.balancer, plain.transport, plain.health),
+        (spring, Transport::Jersey, HealthSource::None)
+    );
+    let (netflix, _) =
+        client("title: t\nsystem: { eureka: { profile: netflix } }\nservers: { a: }\nservices: { p: }\n");
+    assert_eq!(netflix.balancer, Balancer { rule: Rule::RoundRobin, cache: Duration::ZERO });
+    let (told, world) = client(
+        "title: t\nservers: { a: }\nservices:\n  p:\n    instances: 2\n    transport: rest-client\n    \
+         balancer: { rule: zone-aware, cache: 5s }\n    backup: [p]\n    health: callback\n    \
+         fixes: { serialisation-gap: 5ms }\n    calls: { p: { rate: 20/s, retries: 1, timeout: 1s } }\n",
+    );
+    assert_eq!(told.balancer, Balancer { rule: Rule::ZoneAware, cache: Duration::from_secs(5) });
+    assert_eq!((told.transport, told.health), (Transport::RestClient, HealthSource::Callback));
+    assert_eq!(told.fixes.serialisation_gap, Duration::from_millis(5));
+    assert_eq!(told.backup.map(|backup| backup.instances().len()), Some(2));
+    let traffic = &world.traffic[0];
+    assert_eq!((traffic.retries, traffic.timeout), (1, Duration::from_secs(1)));
+    let (actuator, _) =
+        client("title: t\nservers: { a: }\nservices: { p: { client: { healthcheck.enabled: true } } }\n");
+    assert_eq!(actuator.health, HealthSource::Actuator);
+}
+
+/// Ten thousand clients: what they have in common stands once.
+#[test]
+fn instances_of_a_service_share_what_they_can() {
+    let plan = plan("title: t\nservers: { a: }\nservices: { p: { instances: 2 } }\n");
+    let System::Eureka(configs) = &plan.system;
+    let of = |at: usize| match &*configs[at] {
+        Config::Client(client) => client.clone(),
+        Config::Server(_) => panic!("an instance"),
+    };
+    let (one, other) = (of(1), of(2));
+    assert!(Arc::ptr_eq(&one.client, &other.client) && Arc::ptr_eq(&one.fixes, &other.fixes));
+    assert!(Arc::ptr_eq(&one.service_urls, &other.service_urls));
+    let (one, other) = (one.instance.expect("registers"), other.instance.expect("registers"));
+    assert!(Arc::ptr_eq(&one.instance, &other.instance));
+    assert!(Arc::ptr_eq(&one.about.app, &other.about.app));
+    assert_ne!(one.about.instance_id, other.about.instance_id);
+}
+
+#[test]
+fn ids_are_those_of_the_product_and_overrides_go_by_them() {
+    let ids = |text: &str| -> Vec<(String, Option<u32>)> {
+        let plan = plan(text);
+        let System::Eureka(configs) = &plan.system;
+        let registrations = configs.iter().filter_map(|config| match &**config {
+            Config::Client(client) => client.instance.clone(),
+            Config::Server(_) => None,
+        });
+        registrations
+            .map(|it| (it.about.instance_id.to_string(), it.about.override_key.map(|id| id.0)))
+            .collect()
+    };
+    let base = "title: t\nservers: { a: }\ntopology: { hosts: { h: } }\nservices:\n";
+    let id = |text: &str, key| (text.to_owned(), key);
+    assert_eq!(
+        ids(&format!("{base}  p: {{ instances: 2, host: h }}\n")),
+        [id("h:p:8080", None), id("h:p:8081", None)]
+    );
+    // Two applications with one id: the first is 1, because the server is 0.
+    assert_eq!(
+        ids(&format!(
+            "{base}  p: {{ instance: {{ instance-id: x }} }}\n  q: {{ instance: {{ instance-id: x }} }}\n"
+        )),
+        [id("x", None), id("x", Some(1))]
+    );
+    let text = format!("{base}  p: {{ instances: 2, instance: {{ instance-id: x }} }}\n");
+    assert_eq!(mistakes(&text), ["two instances of one id: `x`"]);
+    let text = text.replace("instance-id: x", "instance-id: '${spring.cloud.client.hostname}:x'");
+    assert_eq!(ids(&text), [id("p-0:x", None), id("p-1:x", None)]);
+}
+
+#[test]
+fn other_regions_and_their_white_lists() {
+    let text = "title: t\nsystem: { eureka: { cloud: true } }\ntopology: { regions: { r: [z] } }\nservers:\n  a:\n    \
+                server:\n      remote-region-urls-with-name: { west: 'http://b:8761/eureka/', east: 'http://b:8761/eureka/' }\n      \
+                remote-region-app-whitelist: { global: 'p', west: 'P,q' }\n  b:\nservices: { p: , q: }\n";
+    let plan = plan(text);
+    let System::Eureka(configs) = &plan.system;
+    let Config::Server(a) = &*configs[0] else { panic!() };
+    let services = |of: &Option<Arc<[ServiceId]>>| {
+        let names = of.iter().flat_map(|of| of.iter()).map(|id| plan.world.services[id.0 as usize].as_str());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let regions: Vec<_> = a.remote_regions.iter().map(|it| (&*it.name, services(&it.white_list))).collect();
+    assert_eq!(regions, [("west", "p q".to_owned()), ("east", String::new())]);
+    assert_eq!((services(&a.global_white_list).as_str(), a.cloud), ("p", true));
+    let pools = plan.world.processes[0].pools.len();
+    assert_eq!((pools, plan.world.processes[2].pools.len()), (4, 2), "a server has a pool for other regions");
+    assert_eq!(mistakes(&text.replace("'P,q'", "'P,x'")), ["unknown service: `x`"]);
+}
+
+#[test]
+fn requests_of_instances_groups_and_their_metadata() {
+    let base = "title: t\nservers: { a: , b: }\nservices: { p: }\ntimeline:\n";
+    let asked = |step: &str| -> Vec<String> {
+        let plan = plan(&format!("{base}- {{ at: 1m, {step} }}\n"));
+        let asks = plan.world.steps.iter().filter_map(|step| match &step.fault {
+            Fault::Ask { process, operation } => Some(format!("{} {operation:?}", process.0)),
+            _ => None,
+        });
+        asks.collect()
+    };
+    let metadata = "SetMetadata { instance: InstanceId(2), entries: [(\"v\", \"2\")] }";
+    assert_eq!(
+        asked("request: { set-metadata: p/0, metadata: { v: 2 }, to: servers }"),
+        [format!("0 {metadata}"), format!("1 {metadata}")]
+    );
+    assert_eq!(asked("request: { set-metadata: p/0, metadata: { v: 2 } }"), [format!("2 {metadata}")]);
+    assert_eq!(
+        asked("request: { set-health: p, health: fails }"),
+        ["2 SetHealth { instance: InstanceId(2), health: Fails }"]
+    );
+    assert_eq!(
+        asked("request: { set-group: blue, enabled: false, to: b }"),
+        ["1 SetGroup { group: \"blue\", enabled: false }"]
+    );
+    let wrong = |step: &str| mistakes(&format!("{base}- {{ at: 1m, {step} }}\n"));
+    assert_eq!(wrong("request: { set-group: blue, enabled: false }"), ["a group is known to servers"]);
+    assert_eq!(
+        wrong("request: { set-health: p, health: UP, to: a }"),
+        ["only an instance itself has a health"]
+    );
+    assert_eq!(
+        wrong("request: { renew: p }"),
+        ["an instance itself is asked for nothing but `set-status`, `set-metadata` and `set-health`"]
+    );
+}
+
+#[test]
+fn figures_of_clients_make_them_report() {
+    let text = "title: t\nservers: { a: }\nservices: { p: { instances: 3 } }\nexpect:\n\
+                - gauge: { name: fetch-age, client: p/1, at: 5m, is: '<= 35s' }\n\
+                - gauge: { name: pinned-server, client: p/2, at: 5m, is: a }\n\
+                - gauge: { name: registry-size, server: a, at: 5m, is: 3 }\n";
+    let plan = plan(text);
+    let System::Eureka(configs) = &plan.system;
+    let reports: Vec<bool> = configs
+        .iter()
+        .map(|config| match &**config {
+            Config::Server(server) => server.client.reports,
+            Config::Client(client) => client.reports,
+        })
+        .collect();
+    assert_eq!(reports, [false, false, true, true]);
+    let Expected::Gauge { is, .. } = &plan.expectations[0].expected else { panic!() };
+    assert!(is.contains(35_000.0) && !is.contains(35_001.0), "ages are in ms");
+    let Expected::Gauge { is, .. } = &plan.expectations[1].expected else { panic!() };
+    assert!(is.contains(0.0) && !is.contains(1.0), "the number of the server's address");
+    let no_files = &mut |_: &str| Err("no such file".to_owned());
+    let text = text.replace("client: p/1", "server: a");
+    let errors = Scenario::parse("x.yaml", text.as_bytes(), &[], no_files).expect_err("of clients");
+    assert_eq!(errors[0].message, "`fetch-age` is a figure of clients");
 }
 
 /// Every shipped file is right, and says so for many seeds.

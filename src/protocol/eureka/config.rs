@@ -572,7 +572,7 @@ settings! {
         /// Virtual address of the servers that are read from.
         read_cluster_vip: Text, Kind::Text, "transport.readClusterVip" = "", "transport.read-cluster-vip" = "";
         /// Ask for reads the servers that are written to.
-        use_bootstrap_resolver_for_query: bool, Kind::Flag, "transport.useBootstrapResolverForQuery" = "true", "transport.use-bootstrap-resolver-for-query" = "true";
+        use_bootstrap_resolver_for_query: bool, Kind::Flag, "transport.useBootstrapResolverForQuery" = "true", "transport.bootstrap-resolver-for-query" = "true";
         /// How often servers are taken from the registry again.
         async_resolver_refresh_interval: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverRefreshIntervalMs" = "300000", "transport.async-resolver-refresh-interval-ms" = "300000";
         /// How long the first request waits for them.

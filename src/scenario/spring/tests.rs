@@ -5,6 +5,16 @@ fn import(name: &str, text: &str) -> Result<(SpringConfig, Vec<Diagnostic>), Vec
     read(&Source::new(name, text))
 }
 
+/// Settings as `key=value`, one after the other.
+fn said(settings: &Settings) -> String {
+    let pairs = settings.0.iter().map(|setting| format!("{}={}", setting.key.value, setting.value.value));
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+fn urls(setting: &Setting) -> Vec<(String, u16)> {
+    values::urls(setting).into_iter().flatten().map(|url| (url.host, url.port)).collect()
+}
+
 fn messages(diagnostics: &[Diagnostic]) -> Vec<&str> {
     diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect()
 }
@@ -18,10 +28,9 @@ fn a_properties_file_as_people_write_it() {
     let (config, notes) = import("peer1.properties", text).unwrap();
     assert_eq!(config.application.unwrap().value, "eureka-server-peer1");
     assert_eq!(config.port.unwrap().value, 20001);
-    assert_eq!(config.hostname.unwrap().value, "peer1");
-    let (zone, urls) = &config.service_urls[0];
-    let urls: Vec<_> = urls.iter().map(|url| (url.host.as_str(), url.port)).collect();
-    assert_eq!((zone.as_str(), urls), ("defaultZone", vec![("peer2", 20000), ("peer3", 20002)]));
+    assert_eq!(said(&config.instance), "hostname=peer1");
+    assert_eq!(config.client.0[0].key.value, "service-url.defaultZone");
+    assert_eq!(urls(&config.client.0[0]), [("peer2".to_owned(), 20000), ("peer3".to_owned(), 20002)]);
     assert_eq!(config.server.0[0].value.value, "5000");
     assert_eq!(messages(&notes), ["not about the registry, left alone: `logging.level.root`"]);
 }
@@ -32,9 +41,8 @@ fn a_yaml_file_with_placeholders() {
                 client:\n    registerWithEureka: false\n    fetch-registry: false\n    serviceUrl:\n      \
                 defaultZone: http://${eureka.instance.hostname}:${server.port}/eureka/\n";
     let (config, notes) = import("application.yml", text).unwrap();
-    assert_eq!(config.service_urls[0].1[0].host, "localhost");
-    assert_eq!(config.service_urls[0].1[0].port, 8761);
-    assert_eq!(config.client.0.len(), 2);
+    assert_eq!(urls(&config.client.0[2]), [("localhost".to_owned(), 8761)]);
+    assert_eq!(said(&config.instance), "hostname=localhost prefer-ip-address=true");
     assert_eq!(messages(&notes), [""; 0]);
 }
 
@@ -51,7 +59,46 @@ fn every_spelling_reaches_the_same_setting() {
     }
     let netflix = "eureka.client.refresh.interval=5\neureka.lease.duration=10\neureka.serviceUrl.default=http://a:1/eureka/v2/\n";
     let (config, _) = import("x.properties", netflix).unwrap();
-    assert_eq!((config.client.0.len(), config.instance.0.len(), config.service_urls.len()), (1, 1, 1));
+    assert_eq!(said(&config.client), "client.refresh.interval=5 serviceUrl.default=http://a:1/eureka/v2/");
+    assert_eq!(said(&config.instance), "lease.duration=10");
+}
+
+/// Each key has one home: the settings. Metadata, time-outs and the transport are settings like others.
+#[test]
+fn what_is_a_setting_of_the_product_is_kept_as_one() {
+    let text = "eureka.instance.metadata-map.zone=z1\neureka.instance.initial-status=out_of_service\n\
+                eureka.client.timeout.connect-timeout=5s\neureka.client.transport.write-cluster-vip=w\n\
+                eureka.client.healthcheck.enabled=true\neureka.client.region=r\n\
+                eureka.client.availability-zones.r=z1,z2\neureka.server.my-url=http://a:1/eureka/\n\
+                eureka.instance.instance-id=${spring.cloud.client.ip-address}:${server.port:1}:${random.value}\n";
+    let (config, notes) = import("x.properties", text).unwrap();
+    assert_eq!(messages(&notes), [""; 0]);
+    assert_eq!(
+        said(&config.instance),
+        "metadata-map.zone=z1 initial-status=out_of_service \
+         instance-id=${spring.cloud.client.ip-address}:1:${random.value}"
+    );
+    assert_eq!(
+        said(&config.client),
+        "timeout.connect-timeout=5s transport.write-cluster-vip=w healthcheck.enabled=true region=r \
+         availability-zones.r=z1,z2"
+    );
+    assert_eq!(said(&config.server), "my-url=http://a:1/eureka/");
+}
+
+#[test]
+fn a_setting_that_changes_nothing_is_noted_with_the_reason() {
+    let text = "eureka.server.batch-replication=true\neureka.client.g-zip-content=false\n\
+                eureka.client.service-url.defaultZone=http://a:1/registry/\n";
+    let (_, notes) = import("x.properties", text).unwrap();
+    assert_eq!(
+        messages(&notes),
+        [
+            "no effect: `batch-replication` (nothing reads it upstream: instance actions always go in batches)",
+            "no effect: `g-zip-content` (sizes on the wire are estimates without compression)",
+            "a Eureka server answers below `/eureka`, not `/registry/`; taken as meant",
+        ]
+    );
 }
 
 #[test]

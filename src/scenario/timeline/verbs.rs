@@ -2,8 +2,8 @@
 //!
 //! Separate because it is the part of the timeline that grows. A new verb is a line of the table, an [`Action`] and a reader.
 
-use super::{Action, Asked, ClockChange, MessageAction, MessageMatch, Request};
-use crate::protocol::Status;
+use super::{Action, Asked, ClockChange, Entries, MessageAction, MessageMatch, Request};
+use crate::protocol::{Health, Status};
 use crate::scenario::diagnostic::Spanned;
 use crate::scenario::read::{Fields, FromNode, Reader};
 use crate::scenario::selector::{Route, Selector, Who};
@@ -103,6 +103,8 @@ impl Action {
                     MessageAction::Delay(delay) => format!("delay {what} by {}", Shown(*delay)),
                     MessageAction::Duplicate => format!("duplicate {what}"),
                     MessageAction::Fail(code) => format!("fail {what} with {code}"),
+                    MessageAction::Redirect(to) => format!("redirect {what} to {}", to.value),
+                    MessageAction::Break => format!("break {what}"),
                 })
             }
             Action::Clock { who, change } => {
@@ -115,13 +117,21 @@ impl Action {
                 })
             }
             Action::Request(request) => {
-                let of = reader.one_line(request.of.span);
-                let what = match request.what {
+                let of = request.of.as_ref().map_or_else(String::new, |of| reader.one_line(of.span));
+                let what = match &request.what {
                     Asked::Register => format!("register {of}"),
                     Asked::Renew => format!("renew {of}"),
                     Asked::Deregister => format!("deregister {of}"),
                     Asked::SetStatus(status) => format!("set {of} {status}"),
                     Asked::ClearStatus => format!("clear status of {of}"),
+                    Asked::SetMetadata(entries) => {
+                        let entries: Vec<String> =
+                            entries.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                        format!("set {} of {of}", entries.join(" "))
+                    }
+                    Asked::SetHealth(health) => format!("health of {of} is {}", health_name(*health)),
+                    Asked::SetGroup { group, enabled: true } => format!("enable group {group}"),
+                    Asked::SetGroup { group, enabled: false } => format!("disable group {group}"),
                 };
                 Some(match &request.to {
                     Some(to) => format!("{what} at {}", reader.one_line(to.span)),
@@ -215,6 +225,7 @@ impl FromNode for MessageAction {
             let mut fields = reader.fields(node, "`do`")?;
             let delay = fields.optional(reader, "delay").map(MessageAction::Delay);
             let fail = fields.with(reader, "fail", http_status).map(MessageAction::Fail);
+            let redirect = fields.optional(reader, "redirect").map(MessageAction::Redirect);
             fields.finish(reader);
             if entries.len() != 1 {
                 return reader.refuse(
@@ -223,18 +234,28 @@ impl FromNode for MessageAction {
                     "such as `{ delay: 2s }` or `{ fail: 503 }`",
                 );
             }
-            return delay.or(fail);
+            return delay.or(fail).or(redirect);
         }
         if let Value::Scalar { text, .. } = &node.value
-            && matches!(text.as_str(), "delay" | "fail")
+            && let Some((_, example)) = [
+                ("delay", "`{ delay: 2s }`"),
+                ("fail", "`{ fail: 503 }`"),
+                ("redirect", "`{ redirect: peer2 }`"),
+            ]
+            .iter()
+            .find(|(word, _)| word == text)
         {
-            let example = if text == "delay" { "`{ delay: 2s }`" } else { "`{ fail: 503 }`" };
-            return reader.refuse(node.span, format!("`{text}` needs a value"), example);
+            return reader.refuse(node.span, format!("`{text}` needs a value"), *example);
         }
-        let valid = [("drop", MessageKind::Drop), ("duplicate", MessageKind::Duplicate)];
+        let valid = [
+            ("drop", MessageKind::Drop),
+            ("duplicate", MessageKind::Duplicate),
+            ("break", MessageKind::Break),
+        ];
         Some(match reader.word(node, "a thing to do", &valid)? {
             MessageKind::Drop => MessageAction::Drop,
             MessageKind::Duplicate => MessageAction::Duplicate,
+            MessageKind::Break => MessageAction::Break,
         })
     }
 }
@@ -244,6 +265,7 @@ impl FromNode for MessageAction {
 enum MessageKind {
     Drop,
     Duplicate,
+    Break,
 }
 
 fn http_status(reader: &mut Reader, node: &Node) -> Option<u16> {
@@ -274,52 +296,102 @@ fn clock(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Ac
     }
 }
 
+/// What can be asked: its key, and the key of the value that it needs, with an example.
+const REQUESTS: [(&str, Option<(&str, &str)>); 8] = [
+    ("register", None),
+    ("renew", None),
+    ("deregister", None),
+    ("set-status", Some(("status", "`{ set-status: provider/0, status: OUT_OF_SERVICE }`"))),
+    ("clear-status", None),
+    ("set-metadata", Some(("metadata", "`{ set-metadata: provider/0, metadata: { version: 2 } }`"))),
+    ("set-health", Some(("health", "`{ set-health: provider/0, health: DOWN }`"))),
+    ("set-group", Some(("enabled", "`{ set-group: blue, enabled: false, to: peer1 }`"))),
+];
+
 fn request(reader: &mut Reader, node: &Node) -> Option<Request> {
     let mut fields = reader.fields(node, "a request")?;
     let to = fields.with(reader, "to", who);
-    let status = fields.optional::<Spanned<Status>>(reader, "status");
-    let mut found = Vec::new();
-    for (key, asked) in [
-        ("register", Some(Asked::Register)),
-        ("renew", Some(Asked::Renew)),
-        ("deregister", Some(Asked::Deregister)),
-        ("set-status", status.as_ref().map(|status| Asked::SetStatus(status.value))),
-        ("clear-status", Some(Asked::ClearStatus)),
-    ] {
+    let status = fields.optional::<Status>(reader, "status");
+    let metadata = fields.with(reader, "metadata", entries);
+    let health = fields.optional::<Health>(reader, "health");
+    let enabled = fields.optional::<bool>(reader, "enabled");
+    let mut asked = Vec::new();
+    let mut spare = Vec::new();
+    for (key, needs) in REQUESTS {
         if let Some(entry) = fields.entry(key) {
-            found.push((key, entry.key_span, asked, who(reader, &entry.value)));
+            asked.push((key, entry, needs));
+        }
+        if let Some((value, _)) = needs
+            && let Some(entry) = fields.entry(value)
+        {
+            spare.push((value, entry.value.span));
         }
     }
-    let has_status = fields.entry("status").is_some();
-    let span = fields.span();
+    let span = fields.head(reader);
     fields.finish(reader);
-    let mut found = found.into_iter();
-    let (key, key_span, asked, of) = match (found.next(), found.next()) {
-        (Some(only), None) => only,
-        (None, _) => {
-            let help =
-                "one of `register`, `renew`, `deregister`, `set-status`, `clear-status`, each of an instance";
+    let (key, entry, needs) = match asked[..] {
+        [only] => only,
+        [] => {
+            let keys: Vec<String> = REQUESTS.iter().map(|(key, _)| format!("`{key}`")).collect();
+            let help = format!("one of {}", keys.join(", "));
             return reader.refuse(span, "a request needs to say what is asked", help);
         }
-        (_, Some((key, key_span, ..))) => {
-            return reader.refuse(
-                key_span,
-                format!("a second thing in one request: `{key}`"),
-                "write a step of its own",
-            );
+        [_, (key, entry, _), ..] => {
+            let message = format!("a second thing in one request: `{key}`");
+            return reader.refuse(entry.key_span, message, "write a step of its own");
         }
     };
-    if key == "set-status" && !has_status {
+    if let Some((value, example)) = needs.filter(|(value, _)| spare.iter().all(|(there, _)| there != value)) {
         return reader.refuse(
-            key_span,
-            "`set-status` needs `status`",
-            "such as `{ set-status: provider/0, status: OUT_OF_SERVICE }`",
+            entry.key_span,
+            format!("`{key}` needs `{value}`"),
+            format!("such as {example}"),
         );
     }
-    if let Some(status) = status.filter(|_| key != "set-status") {
-        return reader.refuse(status.span, format!("`{key}` takes no `status`"), "leave it out");
+    spare.retain(|(value, _)| needs.is_none_or(|(needed, _)| needed != *value));
+    if let Some((value, span)) = spare.first() {
+        return reader.refuse(*span, format!("`{key}` takes no `{value}`"), "leave it out");
     }
-    Some(Request { what: asked?, of: of?, to })
+    let what = match key {
+        "register" => Asked::Register,
+        "renew" => Asked::Renew,
+        "deregister" => Asked::Deregister,
+        "set-status" => Asked::SetStatus(status?),
+        "clear-status" => Asked::ClearStatus,
+        "set-metadata" => Asked::SetMetadata(metadata?),
+        "set-health" => Asked::SetHealth(health?),
+        _ => {
+            let group = reader.text(&entry.value, "the name of a group")?.into();
+            return Some(Request {
+                what: Asked::SetGroup { group, enabled: enabled? },
+                of: None,
+                to,
+                span: entry.key_span,
+            });
+        }
+    };
+    Some(Request { what, of: Some(who(reader, &entry.value)?), to, span: entry.key_span })
+}
+
+fn entries(reader: &mut Reader, node: &Node) -> Option<Entries> {
+    let mut texts = Vec::new();
+    for entry in reader.named(node, "metadata") {
+        texts.push((entry.key.as_str().into(), reader.text(&entry.value, "a text")?.into()));
+    }
+    match texts.is_empty() {
+        true => reader.refuse(node.span, "no metadata", "such as `{ version: 2 }`"),
+        false => Some(texts.into()),
+    }
+}
+
+fn health_name(health: Health) -> &'static str {
+    Health::ALL.into_iter().find(|(_, known)| *known == health).map_or("", |(name, _)| name)
+}
+
+impl FromNode for Health {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        reader.word(node, "a health", &Health::ALL)
+    }
 }
 
 impl FromNode for Status {
@@ -346,7 +418,7 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
     }
     let span = fields.span();
     fields.finish(reader);
-    reader.diagnostics.extend(settings.mistakes(Owner::Server));
+    reader.diagnostics.extend(settings.remarks(Owner::Server));
     if settings.0.is_empty() {
         return reader.refuse(
             span,

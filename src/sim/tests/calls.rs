@@ -274,6 +274,74 @@ fn calls_beyond_the_maximum_wait_for_a_connection() {
     );
 }
 
+/// The maximum over all addresses: an idle connection elsewhere is closed for a call; a busy one is waited for.
+#[test]
+fn a_pool_has_a_maximum_over_all_addresses() {
+    let mut world = world(&["a", "b", "c"]);
+    world.processes[0].pools[0].max_total = 1;
+    let call = |at, to, name| (at, Do::Call(to, note(name), 2_000, 5_000));
+    let caller = || {
+        script(vec![
+            call(1_000, 1, "one"),
+            call(1_000, 2, "two"),
+            call(3_000, 1, "three"),
+            call(4_000, 2, "four"),
+        ])
+    };
+    let log = |world: &World, servers: [Script; 2]| {
+        let [b, c] = servers;
+        let logs = run(world, vec![caller(), b, c]);
+        logs[0].iter().filter(|line| !line.contains("start")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        log(&world, [server(500), server(0)]),
+        [
+            "1540 one Ok(\"answer\")",
+            // It gets the connection's place once the first call is over.
+            "1580 two Ok(\"answer\")",
+            // The idle connections to the other address make room each time.
+            "3540 three Ok(\"answer\")",
+            "4040 four Ok(\"answer\")",
+        ]
+    );
+    // A server that never answers lets the other call go when its connection is given up.
+    assert_eq!(
+        log(&world, [server(None), server(0)])[..2],
+        ["3000 two Err(ConnectTimeout)", "5000 three Err(ConnectTimeout)"]
+    );
+    world.processes[0].pools[0].max_total = 2;
+    assert_eq!(log(&world, [server(500), server(0)])[0], "1040 two Ok(\"answer\")");
+}
+
+/// A machine may close its port: connections are refused as if nothing were there, kept ones are reset, and it may open it again.
+#[test]
+fn a_closed_port_refuses_calls() {
+    let mut steps = server(0);
+    steps.steps = vec![(1_500, Do::Listen(false)), (5_000, Do::Listen(true))];
+    let calls = [1_000, 2_000, 3_000, 6_000].map(|at| (at, Do::Call(1, note("ping"), 2_000, 5_000)));
+    let logs = run(&world(&["a", "b"]), vec![script(calls.into()), steps.clone()]);
+    assert_eq!(
+        logs[0][1..],
+        [
+            "1040 ping Ok(\"answer\")",
+            "2020 ping Err(Reset)",
+            "3020 ping Err(Refused)",
+            "6040 ping Ok(\"answer\")"
+        ]
+    );
+    assert_eq!(logs[1][1..], ["1030 request ping from 0", "6030 request ping from 0"]);
+    // What has arrived is not touched; a process that starts again listens.
+    let slow = Script { answer_after: Some(1_000), steps: vec![(1_100, Do::Listen(false))], ..server(0) };
+    let mut world = world(&["a", "b"]);
+    world.steps = vec![crash(3_000), restart(3_100)];
+    let calls = [1_000, 2_500, 3_500].map(|at| (at, Do::Call(1, note("ping"), 2_000, 5_000)));
+    let logs = run(&world, vec![script(calls.into()), slow]);
+    assert_eq!(
+        logs[0][1..],
+        ["2040 ping Ok(\"answer\")", "2520 ping Err(Reset)", "4540 ping Ok(\"answer\")"]
+    );
+}
+
 #[test]
 fn an_idle_connection_is_closed_after_its_limit() {
     let mut world = world(&["a", "b"]);
@@ -392,6 +460,29 @@ fn messages_are_interfered_with() {
             "3110 request ping from 0",
             "4010 request ping from 0",
         ],
+    );
+    interfere(
+        second("ping"),
+        MessageAction::Redirect(crate::protocol::Address(7)),
+        &[
+            "1040 ping Ok(\"answer\")",
+            "2020 ping Ok(\"answer\")",
+            "3020 ping Err(Status { code: 302, body: None, location: Some(Address(7)) })",
+            "4020 ping Ok(\"answer\")",
+        ],
+        &["1030 request ping from 0", "2010 request ping from 0", "4010 request ping from 0"],
+    );
+    // The connection breaks: the next call needs a fresh one.
+    interfere(
+        second("ping"),
+        MessageAction::Break,
+        &[
+            "1040 ping Ok(\"answer\")",
+            "2020 ping Ok(\"answer\")",
+            "3020 ping Err(Broken)",
+            "4040 ping Ok(\"answer\")",
+        ],
+        &["1030 request ping from 0", "2010 request ping from 0", "4030 request ping from 0"],
     );
     let untouched = [
         "1040 ping Ok(\"answer\")",

@@ -255,3 +255,45 @@ fn traffic_shows_who_can_be_reached() {
     ];
     assert_eq!(results, expected);
 }
+
+/// A failed call is made again on another instance at once; each try is recorded, and the last one's result is the call's.
+#[test]
+fn a_failed_call_is_made_again_on_another_instance() {
+    let tries = |retries, crashed: &[u32]| {
+        let mut world = world(&["a", "b", "c", "d"]);
+        world.traffic = vec![Traffic {
+            caller: NodeId(0),
+            service: ServiceId(1),
+            every: Duration::from_secs(60),
+            first: SimTime::from_millis(1_000),
+            timeout: Duration::from_millis(500),
+            retries,
+        }];
+        let crash = |node: &u32| step(500, None, Fault::Crash { processes: vec![NodeId(*node)] });
+        world.steps = crashed.iter().map(crash).collect();
+        let records = records(&world, vec![server(0), server(0), server(0), server(0)]);
+        let of_traffic = records.iter().filter_map(|(at, what)| match what {
+            What::Traffic { chosen, result, attempt, last, .. } => {
+                let chosen = chosen.map_or(0, |instance| instance.0);
+                Some((*at, *attempt, chosen, *result, *last))
+            }
+            _ => None,
+        });
+        of_traffic.collect::<Vec<_>>()
+    };
+    use CallResult::{Answered, DeadInstance, NoInstance};
+    assert_eq!(tries(0, &[1]), [(1_020, 0, 1, DeadInstance, true)]);
+    assert_eq!(tries(1, &[1]), [(1_020, 0, 1, DeadInstance, false), (1_040, 1, 2, Answered, true)]);
+    assert_eq!(tries(5, &[]), [(1_020, 0, 1, Answered, true)], "what was answered is not made again");
+    assert_eq!(tries(1, &[1, 2]), [(1_020, 0, 1, DeadInstance, false), (1_040, 1, 2, DeadInstance, true)]);
+    // No other instance is left: the call ends without one.
+    assert_eq!(
+        tries(5, &[1, 2, 3]),
+        [
+            (1_020, 0, 1, DeadInstance, false),
+            (1_040, 1, 2, DeadInstance, false),
+            (1_060, 2, 3, DeadInstance, false),
+            (1_060, 3, 0, NoInstance, true),
+        ]
+    );
+}

@@ -47,6 +47,8 @@ pub enum Do {
     Append(u8, Note),
     Replace(u8, Note),
     Flush(u8),
+    /// Open or close the port.
+    Listen(bool),
     /// Draw a number and write it down.
     Draw,
     /// Write both clocks down.
@@ -93,6 +95,7 @@ impl Toy {
             Do::Append(file, note) => cx.write(FileId(file), Write::Append(note)),
             Do::Replace(file, note) => cx.write(FileId(file), Write::Replace(note)),
             Do::Flush(file) => cx.flush(FileId(file), "flush"),
+            Do::Listen(open) => cx.listen(open),
             Do::Draw => {
                 let drawn = rand::RngCore::next_u64(cx.random());
                 self.say(cx, &format!("drew {drawn}"));
@@ -174,9 +177,15 @@ impl Protocol for Toy {
             Input::Ask { ticket, operation } => {
                 self.say(cx, &format!("ask {operation:?}"));
                 match operation {
-                    Operation::LookUp { service, except: _ } => {
-                        cx.done(ticket, Answer::Found(InstanceId(service.0)))
-                    }
+                    // After a failure the next one, as long as there is one.
+                    Operation::LookUp { service, except } => cx.done(
+                        ticket,
+                        match except {
+                            None => Answer::Found(InstanceId(service.0)),
+                            Some(InstanceId(3..)) => Answer::NoneFound,
+                            Some(failed) => Answer::Found(InstanceId(failed.0 + 1)),
+                        },
+                    ),
                     Operation::Register { .. } => {}
                     _ => cx.done(ticket, Answer::Ok),
                 }
@@ -252,7 +261,11 @@ pub fn world(names: &[&str]) -> World {
                     base: Duration::ZERO,
                     per_item: Duration::ZERO,
                 },
-                pools: vec![PoolPolicy { idle: Duration::from_secs(30), max_per_address: 10 }],
+                pools: vec![PoolPolicy {
+                    idle: Duration::from_secs(30),
+                    max_per_address: 10,
+                    max_total: 100,
+                }],
                 instance: Some((ServiceId(n), InstanceId(n))),
                 subscribes: false,
                 address: Address(n),

@@ -27,7 +27,14 @@ use super::tape::{Config, Shelf, Taped, open};
 use super::wire::Codec;
 
 /// Where each address is, once somebody was there. An [`Address`] is the index of its process.
-type Book = Arc<Mutex<Vec<Option<SocketAddr>>>>;
+type Book = Arc<Mutex<Vec<Option<Place>>>>;
+
+/// Where a process is, and whether its port is open for calls. The socket stays: what closes a port closes it for calls alone.
+#[derive(Clone, Copy)]
+struct Place {
+    at: SocketAddr,
+    listens: bool,
+}
 
 /// Processes that know each other.
 pub struct Cluster<P: Protocol> {
@@ -87,7 +94,7 @@ impl<P: Real> Cluster<P> {
         let here = listener.local_addr().expect("bound");
         let datagrams = UdpSocket::bind(here).expect("the same port");
         datagrams.set_read_timeout(Some(Duration::from_millis(20))).expect("a time-out");
-        open(&self.book)[node.index()] = Some(here);
+        open(&self.book)[node.index()] = Some(Place { at: here, listens: true });
 
         let (arrivals, inbox) = channel();
         let over = Arc::new(AtomicBool::new(false));
@@ -322,7 +329,10 @@ impl<P: Real> Life<P> {
                 let reply = self.tickets.remove(&ticket).expect("a ticket is answered once");
                 reply.send(answer).ok();
             }
-            Effect::Listen(_) => unreachable!("no toy closes its port"),
+            Effect::Listen(listens) => {
+                let place = open(&self.book)[self.node.index()].take();
+                open(&self.book)[self.node.index()] = place.map(|place| Place { listens, ..place });
+            }
             Effect::Exit { code } => return Some(code),
             // The tape has it.
             Effect::Emit(_) => {}
@@ -330,13 +340,18 @@ impl<P: Real> Life<P> {
         None
     }
 
-    fn resolve(&self, to: Address) -> Option<SocketAddr> {
+    fn place(&self, to: Address) -> Option<Place> {
         open(&self.book).get(to.index()).copied().flatten()
+    }
+
+    fn resolve(&self, to: Address) -> Option<SocketAddr> {
+        self.place(to).map(|place| place.at)
     }
 
     fn call(&mut self, call: Call<Taped<P>>) {
         let Call { id, to, request, connect_timeout, read_timeout, tag, .. } = call;
-        let (there, from, sink) = (self.resolve(to), self.node.0, self.sink.clone());
+        let there = self.place(to).filter(|place| place.listens).map(|place| place.at);
+        let (from, sink) = (self.node.0, self.sink.clone());
         self.calls.insert(id);
         spawn(move || {
             let mut bytes = Vec::new();

@@ -2,7 +2,8 @@
 //!
 //! Every node holds one copy: an instance, or none. `Register` and `Deregister` write with a stamp from the wall clock and are done
 //! when enough peers have it; `LookUp` asks the peers and returns the newest. Lost writes heal by a long poll: each node
-//! keeps one `Watch` open at a random peer, which answers when it learns something newer, or when its patience ends.
+//! keeps one `Watch` open at a random peer, which answers when it learns something newer, or when its patience ends. `SetStatus`
+//! DOWN closes the node's port, any other opens it.
 //!
 //! Left out: durability (see `log`), and any guarantee beyond convergence.
 
@@ -117,6 +118,10 @@ impl Register {
             Operation::Register { instance } => (self.write(Some(instance), cx), false),
             Operation::Deregister { .. } => (self.write(None, cx), false),
             Operation::LookUp { .. } => (Request::Get(), true),
+            Operation::SetStatus { status, .. } => {
+                cx.listen(status != Status::Down);
+                return cx.done(ticket, Answer::Ok);
+            }
             _ => return cx.done(ticket, Answer::Failed(400)),
         };
         let timeout = self.config.timeout;

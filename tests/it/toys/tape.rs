@@ -166,7 +166,7 @@ fn input_kinds<P: Protocol>(input: &Input<P>) -> Vec<&'static str> {
 }
 
 /// Every kind of effect that a machine can want.
-pub const EFFECTS: [&str; 16] = [
+pub const EFFECTS: [&str; 17] = [
     "→ Respond",
     "→ Call",
     "→ Abandon",
@@ -181,6 +181,7 @@ pub const EFFECTS: [&str; 16] = [
     "→ Write Replace",
     "→ Flush",
     "→ Done",
+    "→ Listen",
     "→ Exit",
     "→ Emit",
 ];

@@ -66,7 +66,7 @@ fn host(name: &str) -> Host {
 }
 
 fn process(id: u32, name: &str) -> Process {
-    let pool = PoolPolicy { idle: Duration::from_secs(30), max_per_address: 50 };
+    let pool = PoolPolicy { idle: Duration::from_secs(30), max_per_address: 50, max_total: 200 };
     Process {
         name: name.into(),
         host: HostId(id),

@@ -113,8 +113,8 @@ impl Client {
             Input::Outcome { call: _, tag: EurekaTag::Client(tag), result } => {
                 self.on_outcome(tag, result, cx);
             }
-            Input::Outcome { call: _, tag: EurekaTag::Replication(tag), result: _ } => {
-                panic!("the outcome of a replication reached a client: {tag:?}")
+            Input::Outcome { call: _, tag: EurekaTag::Server(tag), result: _ } => {
+                panic!("the outcome of a server's call reached a client: {tag:?}")
             }
             Input::Ask { ticket, operation } => {
                 let answer = self.on_ask(&operation, cx);

@@ -95,7 +95,7 @@ fn answer(kind: Kind, strict: bool, result: Result<Response, CallError>) -> Opti
 }
 
 /// Whether an answer is a redirect, and where to.
-fn redirect(result: &Result<Response, CallError>) -> Option<Option<Address>> {
+pub fn redirect(result: &Result<Response, CallError>) -> Option<Option<Address>> {
     match result {
         Ok(Response { status: 302, body: Body::Redirect(target) }) => Some(Some(*target)),
         Ok(Response { status: 302, .. }) => Some(None),

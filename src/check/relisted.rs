@@ -1,0 +1,143 @@
+//! A live instance that heart-beats at a server is listed by it again within a heartbeat, whoever removed it.
+//!
+//! Premise: the server had heard of it from its owner, not from another server, within the last heartbeat; no fault is in force; and
+//! nothing else happens before the time is over: no step, no process that begins or ends, no move of the owner to another server.
+
+use super::cluster::Cluster;
+use super::eviction::Eviction;
+use super::quiet::{REPAIR, disrupts, lasts};
+use super::verdict::{Finding, Verdict};
+use super::{LeaseTerms, Premises};
+use crate::history::{Record, What};
+use crate::plan::world::World;
+use crate::protocol::{Event, InstanceId, NodeId, Origin, SimTime};
+
+/// A server that has to list an instance again.
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    server: NodeId,
+    instance: InstanceId,
+    removed: SimTime,
+    due: SimTime,
+}
+
+/// The fold.
+#[derive(Clone, Debug)]
+pub struct Relisted {
+    leases: Vec<Option<LeaseTerms>>,
+    lasting: Vec<bool>,
+    /// Lasting faults that are in force.
+    active: u32,
+    owed: Vec<Owed>,
+    /// The earliest of their times.
+    next_due: SimTime,
+    kept: u64,
+    witness: Option<(SimTime, String)>,
+}
+
+impl Relisted {
+    /// Before the run.
+    pub fn new(world: &World, premises: &Premises) -> Relisted {
+        Relisted {
+            leases: premises.leases.clone(),
+            lasting: world.steps.iter().map(|step| lasts(&step.fault)).collect(),
+            active: 0,
+            owed: Vec::new(),
+            next_due: SimTime::MAX,
+            kept: 0,
+            witness: None,
+        }
+    }
+
+    /// Takes in one record; `cluster` is the state before it.
+    pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>, heard: &Eviction) {
+        if record.at > self.next_due {
+            self.overdue(record.at, cluster.world());
+        }
+        match &record.what {
+            What::Event { node, event } => match event {
+                Event::Deregistered { instance, .. } | Event::Evicted { instance } => {
+                    self.removed(record.at, *node, *instance, cluster, heard);
+                }
+                Event::Registered { instance, origin, .. } if !self.owed.is_empty() => {
+                    let before = self.owed.len();
+                    self.owed.retain(|owed| (owed.server, owed.instance) != (*node, *instance));
+                    self.kept += (before - self.owed.len()) as u64;
+                    self.moved(*node, *instance, *origin);
+                }
+                Event::Renewed { instance, origin } if !self.owed.is_empty() => {
+                    self.moved(*node, *instance, *origin);
+                }
+                _ => {}
+            },
+            What::Step { step, began } => {
+                if self.lasting[*step as usize] {
+                    self.active = if *began { self.active + 1 } else { self.active - 1 };
+                }
+                self.owed.clear();
+                self.next_due = SimTime::MAX;
+            }
+            _ if disrupts(record) => {
+                self.owed.clear();
+                self.next_due = SimTime::MAX;
+            }
+            _ => {}
+        }
+    }
+
+    fn removed(
+        &mut self,
+        at: SimTime,
+        server: NodeId,
+        instance: InstanceId,
+        cluster: &Cluster<'_>,
+        heard: &Eviction,
+    ) {
+        let Some(terms) = self.leases.get(instance.index()).copied().flatten() else { return };
+        let within = terms.renewal_interval + REPAIR;
+        let by_owner = heard.last_heard_from_owner(server, instance);
+        let beats = by_owner.is_some_and(|heard| at.since(heard) <= within);
+        if beats && self.active == 0 && cluster.truth(instance).alive {
+            let due = at + within;
+            self.owed.push(Owed { server, instance, removed: at, due });
+            self.next_due = self.next_due.min(due);
+        }
+    }
+
+    /// The owner talks to another server now: that one is its server.
+    fn moved(&mut self, to: NodeId, instance: InstanceId, origin: Origin) {
+        if origin == Origin::Client {
+            self.owed.retain(|owed| owed.instance != instance || owed.server == to);
+        }
+    }
+
+    fn overdue(&mut self, now: SimTime, world: &World) {
+        for owed in self.owed.iter().filter(|owed| owed.due < now) {
+            let detail = format!(
+                "{} removed {}, which was alive and heart-beat there, at {} and did not list it again",
+                world.processes[owed.server.index()].name,
+                world.instances[owed.instance.index()],
+                owed.removed
+            );
+            self.witness.get_or_insert((owed.due, detail));
+        }
+        self.owed.retain(|owed| owed.due >= now);
+        self.next_due = self.owed.iter().map(|owed| owed.due).min().unwrap_or(SimTime::MAX);
+    }
+
+    /// Judges at the end of a run.
+    pub fn finish(mut self, end: SimTime, world: &World) -> Finding {
+        self.overdue(end, world);
+        let name = crate::plan::Invariant::Relisted.name().to_owned();
+        let (verdict, at, detail) = match self.witness {
+            Some((at, detail)) => (Verdict::Violated, Some(at), detail),
+            None if self.kept == 0 => (
+                Verdict::Inconclusive,
+                None,
+                "no server removed a live instance that heart-beat there, in quiet".to_owned(),
+            ),
+            None => (Verdict::Holds, Some(end), format!("listed again in time, {} times", self.kept)),
+        };
+        Finding { name, verdict, at, detail, expected: false }
+    }
+}
