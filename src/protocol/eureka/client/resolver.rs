@@ -9,6 +9,7 @@
 //! interrupted, which blocking I/O may ignore).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Client;
 use super::endpoints::{Candidates, Channel, Endpoints, Found, Order, shuffle};
@@ -65,7 +66,8 @@ fn in_zone_order(urls: &[ServiceUrl], zone: &str, prefer_same_zone: bool) -> Can
             zones.push(&url.zone);
         }
     }
-    let first = zones.iter().position(|known| (*known == zone) == prefer_same_zone).unwrap_or(0);
+    let first =
+        zones.iter().position(|known| known.eq_ignore_ascii_case(zone) == prefer_same_zone).unwrap_or(0);
     zones.rotate_left(first);
     let of = |zone: &&str| {
         urls.iter().filter(move |url| *url.zone == **zone).map(|url| url.address).collect::<Vec<_>>()
@@ -204,7 +206,7 @@ impl Client {
     pub(super) fn on_warm_up_timeout(&mut self, source: Channel, now: Instant) {
         let source = self.source_mut(source);
         if !std::mem::replace(&mut source.armed, true) {
-            source.supervisor.schedule(std::time::Duration::ZERO, now);
+            source.supervisor.schedule(Duration::ZERO, now);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::protocol::eureka::node::{Balancer, Rule};
 fn a_client_is_small() {
     assert!(size_of::<Client>() <= 280, "{} bytes", size_of::<Client>());
     assert!(size_of::<Run>() <= 48, "{} bytes", size_of::<Run>());
+    assert!(size_of::<Extras>() <= 512, "{} bytes", size_of::<Extras>());
 }
 
 /// One thing that happens to a client; delays are in ms.
