@@ -312,6 +312,13 @@ impl<'s> Resolver<'s> {
         let first = *self.override_keys.entry(id_of(&about)).or_insert(id);
         about.override_key = (first != id).then_some(first);
         self.processes[node.index()].instance = Some((of.app, id));
+        // Groups are known to AWS alone.
+        if let Some(group) = about.asg.as_ref().filter(|_| self.scenario.system.cloud) {
+            match self.groups.iter_mut().find(|(name, _)| name == group) {
+                Some((_, members)) => members.push(id),
+                None => self.groups.push((Arc::clone(group), vec![id])),
+            }
+        }
         Registration {
             app: of.app,
             id,
