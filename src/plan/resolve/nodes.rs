@@ -311,6 +311,9 @@ impl<'s> Resolver<'s> {
         self.ids.insert((of.app, id_of(&about)), id);
         let first = *self.override_keys.entry(id_of(&about)).or_insert(id);
         about.override_key = (first != id).then_some(first);
+        // Its address book entry is both its host name and its IP address.
+        let address = Some(self.processes[node.index()].address);
+        (about.address, about.ip_address) = (address, address);
         self.processes[node.index()].instance = Some((of.app, id));
         // Groups are known to AWS alone.
         if let Some(group) = about.asg.as_ref().filter(|_| self.scenario.system.cloud) {

@@ -81,9 +81,16 @@ impl Resolver<'_> {
                 let zone = |at| if at == 0 { OWN_ZONE } else { OTHER_ZONE };
                 (OWN_ZONE.into(), self.urls_of(servers, zone))
             }
-            Some(servers) => (DEFAULT_ZONE.into(), self.urls_of(servers, |_| DEFAULT_ZONE)),
+            Some(servers) if !servers.is_empty() => {
+                (DEFAULT_ZONE.into(), self.urls_of(servers, |_| DEFAULT_ZONE))
+            }
+            // A server without any URL would not start: one that is alone knows itself.
+            Some(_) => (DEFAULT_ZONE.into(), self.itself(but)),
             None if client.use_dns => (configured, self.urls_in_dns(client, layers)),
             None if !urls.is_empty() => (configured, self.configured_urls(&zones, &urls)),
+            None if self.scenario.servers.len() == 1 && but.is_some() => {
+                (DEFAULT_ZONE.into(), self.itself(but))
+            }
             None => (DEFAULT_ZONE.into(), self.all_servers(but)),
         };
         Registries { zone, urls, remote_zones }
@@ -127,6 +134,12 @@ impl Resolver<'_> {
             }
         }
         urls.into()
+    }
+
+    /// The URL of a server itself.
+    fn itself(&self, server: Option<NodeId>) -> Arc<[ServiceUrl]> {
+        let server = server.map(|node| &self.scenario.servers[node.index()]);
+        server.and_then(|server| self.url_of(&server.name, DEFAULT_ZONE)).into_iter().collect()
     }
 
     fn all_servers(&self, but: Option<NodeId>) -> Arc<[ServiceUrl]> {

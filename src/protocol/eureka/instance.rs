@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::protocol::{InstanceId, Listing, ServiceId, Status, View};
+use crate::protocol::{Address, InstanceId, Listing, ServiceId, Status, View};
 
 /// What a client says about its lease (`LeaseInfo`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,6 +103,10 @@ pub struct About {
     /// The instance under whose id a status override of this one is kept. Overrides are kept by `instanceId` alone, so two
     /// applications with one `instanceId` share theirs: this is the first of them. Default: the instance itself.
     pub override_key: Option<InstanceId>,
+    /// Host name and port, for clients that call it: those that find their servers in the registry.
+    pub address: Option<Address>,
+    /// The same by IP address.
+    pub ip_address: Option<Address>,
     /// Whether the sender left `overriddenStatus` out.
     pub override_absent: bool,
 }
@@ -129,6 +133,8 @@ impl Default for About {
             secure_health_check_url: None,
             metadata: BTreeMap::new(),
             override_key: None,
+            address: None,
+            ip_address: None,
             override_absent: false,
         }
     }
@@ -282,6 +288,8 @@ pub struct Applications {
     instances: Vec<Arc<InstanceInfo>>,
     /// Beside the instances, or empty if nothing is known of their leases.
     stamps: Vec<LeaseStamps>,
+    /// Applications that are known although nothing is left of them.
+    emptied: Vec<ServiceId>,
     histogram: Histogram,
     version: i64,
     view: Arc<View>,
@@ -323,7 +331,7 @@ impl Applications {
             view.listings().windows(2).all(|pair| pair[0].instance < pair[1].instance),
             "an instance stands twice in one registry"
         );
-        Applications { instances, stamps, histogram, version: 1, view: Arc::new(view) }
+        Applications { instances, stamps, emptied: Vec::new(), histogram, version: 1, view: Arc::new(view) }
     }
 
     /// The same with another version.
@@ -337,6 +345,11 @@ impl Applications {
     pub fn compact(&self) -> Applications {
         let instances = self.instances.iter().map(|info| Arc::new(info.compact()));
         Applications::new(instances.collect()).with_version(self.version)
+    }
+
+    /// Whether no application is known. An application that was emptied and not removed is known.
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.emptied.is_empty()
     }
 
     /// All instances, in order of application and id.
@@ -377,6 +390,50 @@ impl Applications {
     }
 }
 
+/// Which instances are of another region, as a client that fetches other regions tells them apart: by the availability zone of
+/// Amazon's. All others are local.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Routing(Vec<(Arc<str>, Arc<str>)>);
+
+impl Routing {
+    /// By the region of each zone that is not local.
+    pub fn new(zones: impl Iterator<Item = (Arc<str>, Arc<str>)>) -> Routing {
+        Routing(zones.collect())
+    }
+
+    /// The region of an instance, unless it is local.
+    pub fn region(&self, info: &InstanceInfo) -> Option<&Arc<str>> {
+        if self.0.is_empty() || !matches!(info.about.data_center, Some(DataCenter::Amazon(_))) {
+            return None;
+        }
+        let zone = info.about.zone()?;
+        self.0.iter().find(|(known, _)| known == zone).map(|(_, region)| region)
+    }
+}
+
+/// How a client applies deltas.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Applying {
+    /// Whether an application that has become empty is removed (since July 2018).
+    pub removes_emptied: bool,
+    /// Each region has applications of its own.
+    pub routing: Routing,
+}
+
+impl Default for Applying {
+    fn default() -> Applying {
+        Applying { removes_emptied: true, routing: Routing::default() }
+    }
+}
+
+/// A result that a [`Delta`] remembers.
+#[derive(Debug)]
+struct Memo {
+    base: Arc<Applications>,
+    applying: Applying,
+    result: Arc<Applications>,
+}
+
 /// What changed lately, as `/apps/delta` answers it.
 #[derive(Debug)]
 pub struct Delta {
@@ -384,7 +441,7 @@ pub struct Delta {
     stamps: Vec<LeaseStamps>,
     histogram: Histogram,
     version: i64,
-    memo: Mutex<Option<(Arc<Applications>, Arc<Applications>)>>,
+    memo: Mutex<Option<Memo>>,
 }
 
 impl Delta {
@@ -442,23 +499,25 @@ impl Delta {
     /// last one is remembered. A delta that changes nothing gives back `base` itself.
     ///
     /// Differs from upstream: of an instance that is otherwise unchanged, what is known of its lease stays as it was.
-    pub fn apply(&self, base: &Arc<Applications>) -> Arc<Applications> {
+    pub fn apply(&self, base: &Arc<Applications>, applying: &Applying) -> Arc<Applications> {
         if self.changes.is_empty() {
             return Arc::clone(base);
         }
         let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, result)) = &*memo
-            && Arc::ptr_eq(known, base)
+        if let Some(known) = &*memo
+            && Arc::ptr_eq(&known.base, base)
+            && known.applying == *applying
         {
-            return Arc::clone(result);
+            return Arc::clone(&known.result);
         }
-        let result = self.applied(base);
-        *memo = Some((Arc::clone(base), Arc::clone(&result)));
+        let result = self.applied(base, applying);
+        let (base, applying) = (Arc::clone(base), applying.clone());
+        *memo = Some(Memo { base, applying, result: Arc::clone(&result) });
         result
     }
 
     /// Application by application, as upstream; within one, change by change.
-    fn applied(&self, base: &Arc<Applications>) -> Arc<Applications> {
+    fn applied(&self, base: &Arc<Applications>, applying: &Applying) -> Arc<Applications> {
         let mut changes: Vec<Entry> =
             self.entries().map(|(info, stamps)| (Arc::clone(info), stamps)).collect();
         changes.sort_by_key(|(info, _)| info.app);
@@ -468,14 +527,22 @@ impl Delta {
             let known = base.stamps.get(from..to).unwrap_or_default();
             known.iter().copied().chain(std::iter::repeat_n(LeaseStamps::default(), to - from - known.len()))
         };
+        let mut emptied = base.emptied.clone();
         let (mut done, mut changed) = (0, false);
         for group in changes.chunk_by(|one, other| one.0.app == other.0.app) {
-            let (from, to) = base.range(group[0].0.app);
+            let app = group[0].0.app;
+            let (from, to) = base.range(app);
             let old = &base.instances[from..to];
-            let (new, new_stamps) = regrouped(old.iter().cloned().zip(known(from, to)), group);
+            let was_empty = emptied.contains(&app);
+            let entries = old.iter().cloned().zip(known(from, to));
+            let (new, new_stamps) = regrouped(entries, was_empty, group, applying);
             merged.extend_from_slice(&base.instances[done..from]);
             stamps.extend(known(done, from));
             changed |= new != old;
+            emptied.retain(|other| *other != app);
+            if new.is_empty() && (was_empty || !old.is_empty()) && !applying.removes_emptied {
+                emptied.push(app);
+            }
             merged.extend(new);
             stamps.extend(new_stamps);
             done = to;
@@ -485,7 +552,7 @@ impl Delta {
         }
         merged.extend_from_slice(&base.instances[done..]);
         stamps.extend(known(done, base.instances.len()));
-        Arc::new(Applications::decorated(merged, stamps))
+        Arc::new(Applications { emptied, ..Applications::decorated(merged, stamps) })
     }
 }
 
@@ -496,17 +563,25 @@ type Entry = (Arc<InstanceInfo>, LeaseStamps);
 ///
 /// An application that is unknown when something is added to it is taken over as the delta has it, with the instances that the
 /// delta calls deleted; only a later change removes them again. The hash then differs, and all is fetched. That is what happens
-/// when the only instance of an application is replaced by another.
+/// when the only instance of an application is replaced by another. Unknown is unknown in the region of what is added, and what was
+/// emptied is known if it is not removed.
+///
+/// Differs from upstream: an application taken over in one region is the same object as in the next, and its instances count in
+/// both; here an instance counts once.
 fn regrouped(
     old: impl Iterator<Item = Entry>,
+    mut emptied: bool,
     changes: &[Entry],
+    applying: &Applying,
 ) -> (Vec<Arc<InstanceInfo>>, Vec<LeaseStamps>) {
+    let region = |entry: &Entry| applying.routing.region(&entry.0);
     let mut instances: BTreeMap<InstanceId, Entry> = old.map(|entry| (entry.0.id, entry)).collect();
     for change in changes {
         if change.0.action == Some(Action::Deleted) {
-            instances.remove(&change.0.id);
+            emptied |= instances.remove(&change.0.id).is_some() && instances.is_empty();
         } else {
-            if instances.is_empty() {
+            let known = emptied && !applying.removes_emptied;
+            if !known && instances.values().all(|entry| region(entry) != region(change)) {
                 instances.extend(changes.iter().map(|change| (change.0.id, change.clone())));
             }
             instances.insert(change.0.id, change.clone());
@@ -568,18 +643,25 @@ mod tests {
             info(1, Status::Down, Some(Action::Modified)),
         ];
         let delta = Delta::new(changes, Histogram::default(), 7);
-        let after = delta.apply(&base);
+        let after = delta.apply(&base, &Applying::default());
         assert_eq!(after.histogram().hash_code(), "DOWN_1_UP_1_");
         assert!(after.view().get(InstanceId(2)).is_none());
-        assert!(Arc::ptr_eq(&after, &delta.apply(&base)), "a second client shares the result");
-        assert!(Arc::ptr_eq(&after, &delta.apply(&after)), "applied again, it changes nothing");
+        assert!(
+            Arc::ptr_eq(&after, &delta.apply(&base, &Applying::default())),
+            "a second client shares the result"
+        );
+        assert!(
+            Arc::ptr_eq(&after, &delta.apply(&after, &Applying::default())),
+            "applied again, it changes nothing"
+        );
     }
 
     #[test]
     fn an_unknown_application_is_taken_over_with_what_was_deleted_before() {
         let replaced = |first, second| {
             let base = Arc::new(Applications::new(vec![info(1, Status::Up, None)]));
-            let after = Delta::new(vec![first, second], Histogram::default(), 1).apply(&base);
+            let after =
+                Delta::new(vec![first, second], Histogram::default(), 1).apply(&base, &Applying::default());
             after.instances().iter().map(|info| info.id.0).collect::<Vec<_>>()
         };
         let (deleted, added) =
@@ -596,7 +678,63 @@ mod tests {
     fn a_deletion_in_an_unknown_application_is_nothing() {
         let base = Arc::new(Applications::default());
         let deleted = info(1, Status::Up, Some(Action::Deleted));
-        let after = Delta::new(vec![deleted], Histogram::default(), 1).apply(&base);
+        let after = Delta::new(vec![deleted], Histogram::default(), 1).apply(&base, &Applying::default());
         assert!(Arc::ptr_eq(&base, &after));
+    }
+
+    fn applied(applying: &Applying, base: &[&Arc<InstanceInfo>], changes: &[&Arc<InstanceInfo>]) -> Vec<u32> {
+        let base = Arc::new(Applications::new(base.iter().map(|info| Arc::clone(info)).collect()));
+        let changes = changes.iter().map(|info| Arc::clone(info)).collect();
+        let after = Delta::new(changes, Histogram::default(), 1).apply(&base, applying);
+        after.instances().iter().map(|info| info.id.0).collect()
+    }
+
+    #[test]
+    fn an_emptied_application_is_unknown_unless_it_is_kept() {
+        let keeps = Applying { removes_emptied: false, ..Applying::default() };
+        let (one, gone) = (info(1, Status::Up, None), info(1, Status::Up, Some(Action::Deleted)));
+        let (left, next) =
+            (info(3, Status::Up, Some(Action::Deleted)), info(2, Status::Up, Some(Action::Added)));
+        assert_eq!(applied(&Applying::default(), &[&one], &[&gone, &next]), [1, 2]);
+        assert_eq!(applied(&keeps, &[&one], &[&gone, &next]), [2], "no ghost");
+        let base = Arc::new(Applications::new(vec![one]));
+        let empty = |applying: &Applying| {
+            Delta::new(vec![Arc::clone(&gone)], Histogram::default(), 1).apply(&base, applying)
+        };
+        assert!(empty(&Applying::default()).is_empty());
+        let emptied = empty(&keeps);
+        assert!(!emptied.is_empty() && emptied.instances().is_empty(), "known, and nothing in it");
+        let delta = Delta::new(vec![left, next], Histogram::default(), 2);
+        let after = delta.apply(&emptied, &keeps);
+        assert_eq!(
+            after.instances().iter().map(|info| info.id.0).collect::<Vec<_>>(),
+            [2],
+            "in a later delta, too"
+        );
+    }
+
+    #[test]
+    fn an_application_is_unknown_in_each_region_by_itself() {
+        let in_zone = |id, zone: &str, action| {
+            let mut about = About::least("app", "host");
+            about.data_center = Some(DataCenter::Amazon([("availability-zone".into(), zone.into())].into()));
+            Arc::new(InstanceInfo { about: Arc::new(about), ..(*info(id, Status::Up, action)).clone() })
+        };
+        let west = Applying {
+            routing: Routing::new([(Arc::from("west-1a"), Arc::from("west"))].into_iter()),
+            ..Applying::default()
+        };
+        let here = in_zone(1, "east-1a", None);
+        let gone = in_zone(3, "west-1a", Some(Action::Deleted));
+        let added = in_zone(2, "west-1a", Some(Action::Added));
+        assert_eq!(west.routing.region(&here), None, "what is in no zone of another region is local");
+        assert_eq!(
+            applied(&west, &[&here], &[&gone, &added]),
+            [1, 2, 3],
+            "unknown there: taken over as it is"
+        );
+        assert_eq!(applied(&Applying::default(), &[&here], &[&gone, &added]), [1, 2]);
+        let generic = info(4, Status::Up, None);
+        assert_eq!(west.routing.region(&generic), None);
     }
 }

@@ -11,6 +11,9 @@ pub mod limiter;
 pub mod client;
 pub mod server;
 
+#[cfg(test)]
+mod transcripts;
+
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -34,8 +37,8 @@ pub enum Eureka {
 pub enum Tag {
     /// The client, or the client inside a server.
     Client(client::Tag),
-    /// A server's replication to a peer.
-    Replication(server::Tag),
+    /// A server, beside the client in it: replication, and fetches from other regions.
+    Server(server::Tag),
 }
 
 impl Protocol for Eureka {

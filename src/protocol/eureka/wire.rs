@@ -42,6 +42,11 @@ pub enum Request {
     Overrides,
 }
 
+/// Whether the header `x-netflix-discovery-replication` marks a request as another server's: `true`, to the letter.
+pub fn is_replication(header: Option<&str>) -> bool {
+    header == Some("true")
+}
+
 /// The query parameter `lastDirtyTimestamp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stamp {
@@ -317,6 +322,20 @@ impl Wire for Response {
             Body::Delta(_) => "delta",
             Body::Batch(_) => "replication-answer",
             Body::Status(_) | Body::Overrides(_) => "document",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_true_to_the_letter_marks_a_replication() {
+        let check = |header, expected| assert_eq!(is_replication(header), expected, "{header:?}");
+        check(Some("true"), true);
+        for other in [None, Some("TRUE"), Some("True"), Some(" true"), Some("1"), Some("false"), Some("")] {
+            check(other, false);
         }
     }
 }

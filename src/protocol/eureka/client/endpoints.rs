@@ -4,7 +4,8 @@
 //! every resolution. The quarantine of a chain is a mark on the entries of this list, so that it needs no memory of its own;
 //! it is the same set as upstream's, which is intersected with the list before each use.
 //!
-//! Left out: DNS lists, and lists read from the registry itself (composite bootstrap, read cluster).
+//! A list may also come out of the registry itself ([`super::resolver`]); then it is replaced from there. Left out: DNS lists,
+//! which the plan resolves; they come here as configured ones.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::protocol::eureka::node::ServiceUrl;
 use crate::protocol::{Address, Instant, PoolId, Stream};
 
 /// Which of the two independent transports a request takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// Register, heartbeat, cancel.
     Registration,
@@ -41,7 +42,8 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    fn of(list: impl Iterator<Item = Address>) -> Candidates {
+    /// The head of a list.
+    pub fn of(list: impl Iterator<Item = Address>) -> Candidates {
         let mut candidates = Candidates::none();
         for address in list.take(usize::from(ATTEMPTS)) {
             candidates.addresses[usize::from(candidates.count)] = address;
@@ -61,40 +63,66 @@ impl Candidates {
     }
 }
 
+/// A server, before it is known in which order it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// Where it is.
+    pub address: Address,
+    /// Whether it is in the client's own zone.
+    pub own_zone: bool,
+}
+
+impl Found {
+    /// The configured servers.
+    pub fn configured(urls: &[ServiceUrl], zone: &str) -> Vec<Found> {
+        let found =
+            |url: &ServiceUrl| Found { address: url.address, own_zone: url.zone.eq_ignore_ascii_case(zone) };
+        urls.iter().map(found).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Endpoint {
-    address: Address,
+    found: Found,
     /// By channel.
     quarantined: [bool; 2],
 }
 
-/// Servers by zone affinity: `own_zone` of them first, then the others.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Resolution {
-    list: Box<[Endpoint]>,
-    own_zone: usize,
+/// How a list is put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Own zone first, each part in random order.
+    Shuffled,
+    /// Own zone first, as written.
+    Written,
+    /// As it came, whatever the zone.
+    AsFound,
 }
 
-impl Resolution {
-    fn new(urls: &[ServiceUrl], zone: &str) -> Resolution {
-        let is_own = |url: &&ServiceUrl| url.zone.eq_ignore_ascii_case(zone);
-        let own = urls.iter().filter(is_own);
-        let others = urls.iter().filter(|url| !is_own(url));
-        let list = own.chain(others).map(|url| Endpoint { address: url.address, quarantined: [false; 2] });
-        Resolution { list: list.collect(), own_zone: urls.iter().filter(is_own).count() }
+impl Order {
+    /// By the switch `shuffle_servers`.
+    pub fn shuffled(shuffle: bool) -> Order {
+        if shuffle { Order::Shuffled } else { Order::Written }
     }
+}
 
-    fn shuffle(&mut self, random: &mut Stream) {
-        let (own, others) = self.list.split_at_mut(self.own_zone);
+fn arrange(list: &mut [Endpoint], order: Order, random: &mut Stream) {
+    if order == Order::AsFound {
+        return;
+    }
+    list.sort_by_key(|endpoint| !endpoint.found.own_zone);
+    if order == Order::Shuffled {
+        let own = list.partition_point(|endpoint| endpoint.found.own_zone);
+        let (own, others) = list.split_at_mut(own);
         shuffle(own, random);
         shuffle(others, random);
     }
 }
 
 /// Every order with the same chance (Fisher and Yates).
-fn shuffle<T>(part: &mut [T], random: &mut Stream) {
+pub fn shuffle<T>(part: &mut [T], random: &mut Stream) {
     for last in (1..part.len()).rev() {
-        let bound = u32::try_from(last).expect("a server list is short");
+        let bound = u32::try_from(last).expect("a list of 32 bits at most");
         part.swap(last, random.random_range(0..=bound) as usize);
     }
 }
@@ -102,24 +130,22 @@ fn shuffle<T>(part: &mut [T], random: &mut Stream) {
 /// The servers that a client knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
-    current: Resolution,
-    /// What the next resolution will find, if the settings were changed since the last one.
-    changed: Option<Box<Resolution>>,
+    list: Box<[Endpoint]>,
     /// When the list is resolved again. Armed by the first request that needs the list.
     due: Instant,
 }
 
 impl Endpoints {
-    /// Resolves the list for the first time.
-    pub fn new(urls: &[ServiceUrl], zone: &str, random: &mut Stream) -> Endpoints {
-        let mut current = Resolution::new(urls, zone);
-        current.shuffle(random);
-        Endpoints { current, changed: None, due: NEVER }
+    /// No servers.
+    pub fn none() -> Endpoints {
+        Endpoints { list: [].into(), due: NEVER }
     }
 
-    /// The settings were changed. The list follows at its next resolution.
-    pub fn reconfigure(&mut self, urls: &[ServiceUrl], zone: &str) {
-        self.changed = Some(Box::new(Resolution::new(urls, zone)));
+    /// Resolves the list for the first time.
+    pub fn new(urls: &[ServiceUrl], zone: &str, order: Order, random: &mut Stream) -> Endpoints {
+        let mut endpoints = Endpoints::none();
+        endpoints.replace(&Found::configured(urls, zone), order, random);
+        endpoints
     }
 
     /// When the list is to be resolved again.
@@ -127,17 +153,30 @@ impl Endpoints {
         self.due
     }
 
-    /// Resolves the list again, which shuffles it. Servers that stay on it stay in quarantine.
-    pub fn resolve(&mut self, interval: Duration, now: Instant, random: &mut Stream) {
-        if let Some(mut next) = self.changed.take() {
-            for endpoint in &mut next.list {
-                let known = self.current.list.iter().find(|known| known.address == endpoint.address);
-                endpoint.quarantined = known.map_or([false; 2], |known| known.quarantined);
-            }
-            self.current = *next;
+    /// Resolves the list again, which shuffles it. `changed` is what it becomes, if the settings were changed.
+    pub fn resolve(
+        &mut self,
+        changed: Option<Vec<Found>>,
+        interval: Duration,
+        order: Order,
+        now: Instant,
+        random: &mut Stream,
+    ) {
+        match changed {
+            Some(found) => self.replace(&found, order, random),
+            None => arrange(&mut self.list, order, random),
         }
-        self.current.shuffle(random);
         self.due = now + interval;
+    }
+
+    /// The list becomes this one. Servers that stay on it stay in quarantine.
+    pub fn replace(&mut self, found: &[Found], order: Order, random: &mut Stream) {
+        let endpoint = |found: &Found| {
+            let known = self.list.iter().find(|known| known.found.address == found.address);
+            Endpoint { found: *found, quarantined: known.map_or([false; 2], |known| known.quarantined) }
+        };
+        self.list = found.iter().map(endpoint).collect();
+        arrange(&mut self.list, order, random);
     }
 
     /// The servers that a new request may try. A quarantine that holds `refresh_share` of the list is lifted.
@@ -145,19 +184,19 @@ impl Endpoints {
     /// A URL may stand on the list several times, under several zones. It is quarantined once, but it counts as often as it
     /// stands there for the length of the list; so a list can be in quarantine as a whole and stay there.
     pub fn candidates(&mut self, channel: Channel, refresh_share: f64) -> Candidates {
-        let size = self.current.list.len();
+        let size = self.list.len();
         let threshold = ((size as f64 * refresh_share) as usize).min(size);
         let in_quarantine = self.in_quarantine(channel);
         if in_quarantine > 0 && in_quarantine >= threshold {
             self.lift(channel);
         }
-        let free = self.current.list.iter().filter(|endpoint| !endpoint.quarantined[channel as usize]);
-        Candidates::of(free.map(|endpoint| endpoint.address))
+        let free = self.list.iter().filter(|endpoint| !endpoint.quarantined[channel as usize]);
+        Candidates::of(free.map(|endpoint| endpoint.found.address))
     }
 
     /// The head of the list, whatever is in quarantine.
     pub fn all(&self) -> Candidates {
-        Candidates::of(self.current.list.iter().map(|endpoint| endpoint.address))
+        Candidates::of(self.list.iter().map(|endpoint| endpoint.found.address))
     }
 
     /// The list is in use from now on: it will be resolved again after `interval`.
@@ -174,20 +213,21 @@ impl Endpoints {
 
     /// Puts a server in quarantine, if it is on the list.
     pub fn quarantine(&mut self, channel: Channel, address: Address) {
-        for endpoint in self.current.list.iter_mut().filter(|endpoint| endpoint.address == address) {
+        for endpoint in self.list.iter_mut().filter(|endpoint| endpoint.found.address == address) {
             endpoint.quarantined[channel as usize] = true;
         }
     }
 
     /// Empties the quarantine of a channel.
     pub fn lift(&mut self, channel: Channel) {
-        self.current.list.iter_mut().for_each(|endpoint| endpoint.quarantined[channel as usize] = false);
+        self.list.iter_mut().for_each(|endpoint| endpoint.quarantined[channel as usize] = false);
     }
 
     /// How many different URLs are in quarantine.
-    fn in_quarantine(&self, channel: Channel) -> usize {
-        let list = &self.current.list;
-        let first_of_its_url = |at: usize| list[..at].iter().all(|other| other.address != list[at].address);
+    pub fn in_quarantine(&self, channel: Channel) -> usize {
+        let list = &self.list;
+        let first_of_its_url =
+            |at: usize| list[..at].iter().all(|other| other.found.address != list[at].found.address);
         (0..list.len()).filter(|at| list[*at].quarantined[channel as usize] && first_of_its_url(*at)).count()
     }
 }
@@ -196,9 +236,9 @@ impl Endpoints {
 impl Endpoints {
     /// A list in exactly this order.
     pub fn in_order(addresses: &[u32]) -> Endpoints {
-        let endpoint = |address: &u32| Endpoint { address: Address(*address), quarantined: [false; 2] };
-        let list: Box<[Endpoint]> = addresses.iter().map(endpoint).collect();
-        Endpoints { current: Resolution { own_zone: list.len(), list }, changed: None, due: NEVER }
+        let found = |address: &u32| Found { address: Address(*address), own_zone: true };
+        let endpoint = |address| Endpoint { found: found(address), quarantined: [false; 2] };
+        Endpoints { list: addresses.iter().map(endpoint).collect(), ..Endpoints::none() }
     }
 }
 
@@ -218,23 +258,36 @@ mod tests {
     }
 
     fn order(endpoints: &Endpoints) -> Vec<u32> {
-        endpoints.current.list.iter().map(|endpoint| endpoint.address.0).collect()
+        endpoints.list.iter().map(|endpoint| endpoint.found.address.0).collect()
     }
 
     #[test]
     fn the_own_zone_comes_first_and_all_orders_are_equally_frequent() {
         let urls = urls(&[("b", 4), ("A", 1), ("b", 5), ("a", 2), ("a", 3)]);
         let mut random = Key::root(1).small();
-        let mut endpoints = Endpoints::new(&urls, "a", &mut random);
+        let mut endpoints = Endpoints::new(&urls, "a", Order::Shuffled, &mut random);
         let mut seen = BTreeMap::new();
         for _ in 0..12_000 {
             let order = order(&endpoints);
             assert!(order[..3].iter().all(|n| *n <= 3), "own zone first: {order:?}");
             *seen.entry(order).or_insert(0) += 1;
-            endpoints.resolve(Duration::from_secs(300), Instant(0), &mut random);
+            endpoints.resolve(None, Duration::from_secs(300), Order::Shuffled, Instant(0), &mut random);
         }
         assert_eq!(seen.len(), 12, "3! x 2! orders");
         assert!(seen.values().all(|count| (850..1150).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn without_the_shuffle_the_order_is_the_written_one_own_zone_first() {
+        let urls = urls(&[("b", 4), ("A", 1), ("b", 5), ("a", 3), ("a", 2)]);
+        let mut random = Key::root(1).small();
+        let mut endpoints = Endpoints::new(&urls, "a", Order::Written, &mut random);
+        assert_eq!(order(&endpoints), [1, 3, 2, 4, 5]);
+        endpoints.resolve(None, Duration::from_secs(300), Order::Written, Instant(0), &mut random);
+        assert_eq!(order(&endpoints), [1, 3, 2, 4, 5]);
+        endpoints.replace(&Found::configured(&urls, "a"), Order::AsFound, &mut random);
+        assert_eq!(order(&endpoints), [4, 1, 5, 3, 2]);
+        assert_eq!(random, Key::root(1).small(), "and nothing is drawn");
     }
 
     /// The table of the reference, 6.7: how many must be in quarantine for it to be lifted.
@@ -262,13 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn changed_urls_are_found_at_the_next_resolution_and_keep_their_quarantine() {
+    fn servers_that_stay_on_a_changed_list_keep_their_quarantine() {
         let mut random = Key::root(2).small();
-        let mut endpoints = Endpoints::new(&urls(&[("a", 1), ("b", 2)]), "a", &mut random);
+        let mut endpoints = Endpoints::new(&urls(&[("a", 1), ("b", 2)]), "a", Order::Shuffled, &mut random);
         endpoints.quarantine(Channel::Query, Address(2));
-        endpoints.reconfigure(&urls(&[("a", 3), ("a", 2), ("b", 4), ("b", 5)]), "A");
-        assert_eq!(order(&endpoints), [1, 2]);
-        endpoints.resolve(Duration::from_secs(300), Instant(0), &mut random);
+        let changed = Found::configured(&urls(&[("a", 3), ("a", 2), ("b", 4), ("b", 5)]), "A");
+        endpoints.resolve(Some(changed), Duration::from_secs(300), Order::Shuffled, Instant(0), &mut random);
         let mut servers = order(&endpoints);
         servers.sort_unstable();
         assert_eq!(servers, [2, 3, 4, 5]);

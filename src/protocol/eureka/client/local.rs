@@ -14,9 +14,7 @@ pub struct Local {
     app: ServiceId,
     id: InstanceId,
     about: Arc<About>,
-    /// The settings as they are.
-    configured: Arc<InstanceConfig>,
-    /// The settings that the instance states; the replicator copies them.
+    /// The settings that the instance states; the replicator copies them when they change.
     stated: Arc<InstanceConfig>,
     /// Version of the instance: wall clock of its last change, ms.
     last_dirty: i64,
@@ -30,7 +28,6 @@ impl Local {
             app: registration.app,
             id: registration.id,
             about: Arc::clone(&registration.about),
-            configured: Arc::clone(&registration.instance),
             stated: Arc::clone(&registration.instance),
             last_dirty: wall.as_millis(),
             dirty: false,
@@ -47,14 +44,9 @@ impl Local {
         self.app
     }
 
-    /// The settings as they are.
+    /// The settings that it states.
     pub fn settings(&self) -> &InstanceConfig {
-        &self.configured
-    }
-
-    /// The settings were changed. The instance follows when the replicator next looks.
-    pub fn reconfigure(&mut self, settings: &Arc<InstanceConfig>) {
-        self.configured = Arc::clone(settings);
+        &self.stated
     }
 
     /// The instance has changed: it gets a new version, which the servers do not know. Says which version.
@@ -76,13 +68,34 @@ impl Local {
         }
     }
 
-    /// Copies lease settings that were changed. Says whether there were any.
-    pub fn refresh_lease(&mut self) -> bool {
-        let changed = lease(&self.configured) != lease(&self.stated);
-        if changed {
-            self.stated = Arc::clone(&self.configured);
+    /// Compares the instance with what is configured now, as each run of the replicator begins: another host name brings the
+    /// address and the data centre with it (another address alone is not noticed), and lease settings are copied. Says whether
+    /// anything was changed.
+    pub fn refresh(&mut self, configured: &Registration) -> bool {
+        let moved = configured.about.host_name != self.about.host_name;
+        if moved {
+            let found = &configured.about;
+            let about = Arc::make_mut(&mut self.about);
+            about.host_name = Arc::clone(&found.host_name);
+            about.ip_addr = Arc::clone(&found.ip_addr);
+            about.data_center.clone_from(&found.data_center);
+            (about.address, about.ip_address) = (found.address, found.ip_address);
         }
-        changed
+        let changed = lease(&configured.instance) != lease(&self.stated);
+        if changed {
+            self.stated = Arc::clone(&configured.instance);
+        }
+        moved || changed
+    }
+
+    /// Adds metadata (`registerAppMetadata`).
+    pub fn add_metadata(&mut self, entries: &[(Arc<str>, Arc<str>)]) {
+        Arc::make_mut(&mut self.about).metadata.extend(entries.iter().cloned());
+    }
+
+    /// What it says about itself.
+    pub fn about(&self) -> &Arc<About> {
+        &self.about
     }
 
     /// What a registration carries.

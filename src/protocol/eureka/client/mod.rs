@@ -1,23 +1,30 @@
 //! The client: registers an instance, keeps its lease alive, keeps a copy of the registry.
 //!
 //! Reading order: [`endpoints`] and [`transport`] (how a request finds a server), [`replicator`] and [`supervisor`]
-//! (when something is to be done), [`local`] (the instance itself), [`runs`] (what is done, step by step), [`registry`] (the
-//! copy), [`shutdown`]. This file holds the state, the deadlines and the inputs.
+//! (when something is to be done), [`local`] and [`health`] (the instance itself), [`extras`] (what few clients have);
+//! [`construction`], [`runs`] (what is done, step by step), [`resolver`] (servers found in the registry), [`registry`] (the copy),
+//! [`balancer`] (look-ups), [`shutdown`], [`gauges`]. This file holds the state, the deadlines and the inputs.
 //!
 //! The same client is a process of its own and a part of a server. In there it gets timeouts, the outcomes of its own calls,
-//! and [`Client::set_status`], [`Client::stop`] and [`Client::reconfigure`]; it never ends the process.
+//! and [`Client::set_status`], [`Client::stop`] and [`Client::reconfigure`]; it ends the process only if its constructor fails.
 //!
-//! Left out: health checks (the default handler leaves the status alone), the callback before registration, blocking
-//! registration at construction and failing construction (both off by default), the resolution of the own host.
+//! The callback before registration at construction does nothing that could be seen, so there is none. Hosts have one name at a
+//! time: when the settings bring another one, the replicator notices.
 
 pub mod endpoints;
 pub mod transport;
 pub mod replicator;
 pub mod supervisor;
 pub mod local;
+pub mod health;
+pub mod extras;
+pub mod construction;
 pub mod runs;
+pub mod resolver;
 pub mod registry;
+pub mod balancer;
 pub mod shutdown;
+pub mod gauges;
 
 #[cfg(test)]
 mod tests;
@@ -25,16 +32,17 @@ mod tests;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use self::endpoints::{Channel, Endpoints};
+use self::endpoints::{Endpoints, Order};
+use self::extras::Extras;
 use self::local::Local;
 use self::replicator::Replicator;
 use self::runs::{Run, Task};
 use self::supervisor::{Rules, Supervisor};
 use self::transport::{Chain, Kind};
-use super::config::{ClientConfig, Profile};
+use super::config::{ClientConfig, Fixes, InstanceConfig, Profile};
 use super::instance::Applications;
-use super::node::{ClientNode, Config};
-use super::wire::{Query, Resource, Response};
+use super::node::{ClientNode, Config, HealthSource, Transport};
+use super::wire::{Query, Response};
 use super::{Eureka, Tag as EurekaTag};
 use crate::protocol::{Answer, Cx, Input, InstanceId, Instant, Operation, Status};
 
@@ -46,8 +54,10 @@ const NEVER: Instant = Instant(u64::MAX);
 /// `Constructing` → `Running`; the rest is told in [`shutdown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
-    /// The constructor waits for the first fetch.
+    /// The constructor waits for an answer.
     Constructing,
+    /// The constructor has failed.
+    Failed,
     /// All tasks are scheduled.
     Running,
     /// A Spring context closes; the client is destroyed at `until`.
@@ -64,18 +74,21 @@ enum Stage {
 #[derive(Clone, Debug)]
 pub struct Client {
     settings: Arc<ClientConfig>,
+    fixes: Arc<Fixes>,
     applications: Arc<Applications>,
     /// What it registers, if it does.
     local: Option<Local>,
     endpoints: Endpoints,
-    /// A full read, and a delta.
-    queries: [Arc<Query>; 2],
+    /// What was last read.
+    query: Option<Arc<Query>>,
     /// By channel.
     chains: [Chain; 2],
     refresh: Supervisor,
     heartbeat: Supervisor,
     replicator: Replicator,
     runs: Vec<Run>,
+    /// What few clients have.
+    extras: Option<Box<Extras>>,
     /// The earliest of all deadlines.
     next: Instant,
     stage: Stage,
@@ -83,6 +96,7 @@ pub struct Client {
     generation: u32,
     next_run: u16,
     profile: Profile,
+    transport: Transport,
     status: Status,
     /// The status that a Spring application takes once it is ready.
     initial_status: Status,
@@ -92,60 +106,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client in a server. Its status is STARTING until a Spring application is ready, or the server opens for traffic.
-    pub fn start(node: &ClientNode, cx: &mut Cx<'_, Eureka>) -> Client {
-        let enabled =
-            node.instance.as_ref().is_some_and(|registration| registration.instance.enabled_on_init);
-        let status = if enabled { Status::Up } else { Status::Starting };
-        Client::construct(node, status, cx)
-    }
-
-    /// A client that is a process of its own. A Netflix application has set its status before it builds its client, so that
-    /// no change announces it: it is registered by its first heartbeat.
-    pub fn application(node: &ClientNode, cx: &mut Cx<'_, Eureka>) -> Client {
-        match (node.profile, &node.instance) {
-            (Profile::Netflix, Some(registration)) => {
-                Client::construct(node, registration.initial_status, cx)
-            }
-            (Profile::Netflix, None) | (Profile::SpringCloud, _) => Client::start(node, cx),
-        }
-    }
-
-    fn construct(node: &ClientNode, status: Status, cx: &mut Cx<'_, Eureka>) -> Client {
-        let settings = Arc::clone(&node.client);
-        let registration = node.instance.as_ref();
-        let registered = registration.filter(|_| settings.register_with_eureka);
-        let mut client = Client {
-            applications: Arc::default(),
-            local: registered.map(|registration| Local::new(registration, cx.wall())),
-            endpoints: Endpoints::new(&node.service_urls, &node.zone, cx.random()),
-            queries: [Query::of(Resource::Apps), Query::of(Resource::Delta)].map(Arc::new),
-            chains: [Chain::new(Channel::Registration), Chain::new(Channel::Query)],
-            refresh: Supervisor::off(),
-            heartbeat: Supervisor::off(),
-            replicator: Replicator::off(),
-            runs: Vec::new(),
-            next: NEVER,
-            stage: Stage::Constructing,
-            generation: 0,
-            next_run: 0,
-            profile: node.profile,
-            status,
-            initial_status: registration.map_or(Status::Up, |registration| registration.initial_status),
-            fetches: settings.fetch_registry,
-            exits: false,
-            settings,
-        };
-        if client.fetches {
-            let id = client.fresh_run();
-            client.begin(id, Task::Construction, client.fetch_kind(), cx);
-        } else {
-            client.on_constructed(cx);
-        }
-        client.settle(cx);
-        client
-    }
-
     /// One input. Inside a server, only timeouts and the outcomes of the client's own calls get here.
     pub fn handle(&mut self, input: Input<Eureka>, cx: &mut Cx<'_, Eureka>) {
         match input {
@@ -153,8 +113,8 @@ impl Client {
             Input::Outcome { call: _, tag: EurekaTag::Client(tag), result } => {
                 self.on_outcome(tag, result, cx);
             }
-            Input::Outcome { call: _, tag: EurekaTag::Replication(tag), result: _ } => {
-                panic!("the outcome of a replication reached a client: {tag:?}")
+            Input::Outcome { call: _, tag: EurekaTag::Server(tag), result: _ } => {
+                panic!("the outcome of a server's call reached a client: {tag:?}")
             }
             Input::Ask { ticket, operation } => {
                 let answer = self.on_ask(&operation, cx);
@@ -187,9 +147,9 @@ impl Client {
         &self.applications
     }
 
-    /// Whether the blocking fetch at construction has ended, well or not.
+    /// Whether the constructor has returned.
     pub fn constructed(&self) -> bool {
-        self.stage != Stage::Constructing
+        !matches!(self.stage, Stage::Constructing | Stage::Failed)
     }
 
     /// The application, or the server around it, changes its status.
@@ -204,16 +164,18 @@ impl Client {
     }
 
     /// The settings were changed at run time. Each is obeyed when it is next looked at; the server list at its next
-    /// resolution, lease settings at the replicator's next run.
+    /// resolution, lease settings and the host name at the replicator's next run, other regions at the next refresh.
     ///
     /// Differs from upstream: intervals, too, hold from the next run on. There a supervisor keeps the one it was built with,
-    /// and Spring, if refresh is enabled, builds a new client. What is registered, whether, and by which product stays.
+    /// and Spring, if refresh is enabled, builds a new client. What is registered, whether, by which product and through which
+    /// library stays.
     pub fn reconfigure(&mut self, node: &ClientNode) {
         self.settings = Arc::clone(&node.client);
-        self.endpoints.reconfigure(&node.service_urls, &node.zone);
-        if let (Some(local), Some(registration)) = (&mut self.local, &node.instance) {
-            local.reconfigure(&registration.instance);
-        }
+        self.fixes = Arc::clone(&node.fixes);
+        self.query = None;
+        let extras = self.extras.get_or_insert_with(|| Extras::unaware_of_regions(node));
+        extras.node = node.clone();
+        extras.servers_changed = true;
     }
 
     /// Folds the state into a hash.
@@ -224,7 +186,11 @@ impl Client {
         self.chains.hash(&mut into);
         (&self.refresh, &self.heartbeat, &self.replicator).hash(&mut into);
         self.runs.hash(&mut into);
-        (self.stage, self.generation, self.next_run, self.status, self.exits).hash(&mut into);
+        (self.stage, self.generation, self.next_run, self.status).hash(&mut into);
+        self.exits.hash(&mut into);
+        if let Some(extras) = &self.extras {
+            extras.fingerprint(into);
+        }
     }
 
     fn own(&self) -> &Local {
@@ -235,22 +201,10 @@ impl Client {
         self.local.as_mut().expect("only a client that registers asks for this")
     }
 
-    /// The constructor returns: the tasks are scheduled, and a Spring application is ready at once.
-    fn on_constructed(&mut self, cx: &mut Cx<'_, Eureka>) {
-        assert_eq!(self.stage, Stage::Constructing, "constructed twice");
-        self.stage = Stage::Running;
-        let now = cx.now();
-        if self.fetches {
-            self.refresh.schedule(self.settings.registry_fetch_interval, now);
-        }
-        if let Some(local) = &self.local {
-            self.heartbeat.schedule(local.settings().lease_renewal_interval, now);
-            self.mark_dirty(cx);
-            self.replicator.schedule(self.settings.initial_instance_info_replication_interval, now);
-        }
-        if self.profile == Profile::SpringCloud {
-            self.change_status(self.initial_status, cx);
-        }
+    /// The settings of the instance as they are; it may state earlier ones.
+    fn configured(&self) -> &InstanceConfig {
+        let told = self.extras.as_ref().and_then(|extras| extras.node.instance.as_ref());
+        told.map_or_else(|| self.own().settings(), |registration| &registration.instance)
     }
 
     fn mark_dirty(&mut self, cx: &mut Cx<'_, Eureka>) {
@@ -277,12 +231,20 @@ impl Client {
     fn on_timeout(&mut self, cx: &mut Cx<'_, Eureka>) {
         let now = cx.now();
         if self.endpoints.due() <= now {
-            self.endpoints.resolve(self.settings.service_url_poll_interval, now, cx.random());
+            let order = Order::shuffled(self.fixes.shuffle_servers);
+            let changed = self.extras.as_mut().and_then(|extras| extras.changed_servers());
+            let interval = self.settings.service_url_poll_interval;
+            self.endpoints.resolve(changed, interval, order, now, cx.random());
+        }
+        if self.extras.is_some() {
+            self.wake(cx);
+            self.resolve_due(cx);
         }
         if self.refresh.due() <= now {
             let (id, rules, busy) = (self.fresh_run(), self.refresh_rules(), self.busy(Task::Refresh));
             if self.refresh.turn(id, rules, busy, now) {
-                self.begin(id, Task::Refresh, self.fetch_kind(), cx);
+                let kind = self.refresh_kind();
+                self.begin(id, Task::Refresh, kind, cx);
             }
         }
         if self.heartbeat.due() <= now {
@@ -298,6 +260,7 @@ impl Client {
             Stage::Closing { until } if until <= now => self.stop_replicator(cx),
             Stage::Draining { until } if until <= now => self.close(cx),
             Stage::Constructing
+            | Stage::Failed
             | Stage::Running
             | Stage::Closing { .. }
             | Stage::Draining { .. }
@@ -318,16 +281,25 @@ impl Client {
 
     fn heartbeat_rules(&self) -> Rules {
         Rules {
-            interval: self.own().settings().lease_renewal_interval,
+            interval: self.configured().lease_renewal_interval,
             bound: self.settings.heartbeat_back_off_bound,
             threads: self.settings.heartbeat_threads,
         }
     }
 
-    /// A run of the replicator, on its thread: look at the instance, and register it if the servers do not know it as it is.
+    /// A run of the replicator, on its thread: look at the instance (host, lease settings, health), and register it if the servers do
+    /// not know it as it is. So a healthy check turns the DOWN of a shutdown back to UP before it is sent.
     fn replicate(&mut self, cx: &mut Cx<'_, Eureka>) {
-        if self.own_mut().refresh_lease() {
-            self.mark_dirty(cx);
+        if let Some(extras) = &self.extras {
+            let (source, found) = (extras.node.health, extras.health);
+            let local = self.local.as_mut().expect("only a client that registers has a replicator");
+            if extras.node.instance.as_ref().is_some_and(|configured| local.refresh(configured)) {
+                self.mark_dirty(cx);
+            }
+            let closed = !matches!(self.stage, Stage::Running | Stage::Closing { .. });
+            if let Some(status) = health::status(source, found, self.status, closed) {
+                self.change_status(status, cx);
+            }
         }
         if self.own().dirty().is_some() {
             let id = self.fresh_run();
@@ -351,7 +323,22 @@ impl Client {
                 self.change_status(*status, cx);
                 Answer::Ok
             }
-            Operation::LookUp { service, except: _ } if running => self.look_up(*service, cx.random()),
+            Operation::SetMetadata { instance, entries } if running && self.is_own(*instance) => {
+                self.own_mut().add_metadata(entries);
+                self.mark_dirty(cx);
+                Answer::Ok
+            }
+            Operation::SetHealth { instance, health } if running && self.is_own(*instance) => {
+                match &mut self.extras {
+                    Some(extras) if extras.node.health != HealthSource::None => {
+                        extras.health = *health;
+                        Answer::Ok
+                    }
+                    // There is no check.
+                    Some(_) | None => Answer::Failed(0),
+                }
+            }
+            Operation::LookUp { service, except } if running => self.look_up(*service, *except, cx),
             // The client decides itself when to register, renew and deregister.
             Operation::Register { .. }
             | Operation::Renew { .. }
@@ -380,15 +367,17 @@ impl Client {
                 break;
             }
         }
+        self.report(cx);
         self.next = self.earliest();
     }
 
     fn earliest(&self) -> Instant {
         let stage = match self.stage {
-            Stage::Stopped => return NEVER,
+            Stage::Stopped | Stage::Failed => return NEVER,
             Stage::Closing { until } | Stage::Draining { until } => until,
             Stage::Constructing | Stage::Running | Stage::Deregistering => NEVER,
         };
+        let stage = self.extras.as_ref().map_or(stage, |extras| extras.due().min(stage));
         [self.refresh.due(), self.heartbeat.due(), self.replicator.due(), self.endpoints.due()]
             .into_iter()
             .fold(stage, Instant::min)

@@ -1,28 +1,71 @@
-//! The client's copy of the registry: adopting a full one, applying a delta, and finding an instance in it.
+//! The client's copy of the registry: what is asked for, adopting a full one, applying a delta.
 //!
-//! The copy is an immutable value that thousands of clients share. What the original does in place, under a lock, is one step.
+//! The copy is an immutable value that thousands of clients share. What the original does in place, under a lock, is one step; so
+//! its try-lock cannot fail here. Instances of other regions are in the same copy, and are told apart when somebody looks.
 //!
-//! Left out: one registry for each remote region, the single-VIP refresh, the event "remote status changed", and the backup
-//! registry. Look-ups pick uniformly; what load balancers do instead (round robin, zones, a cache of their own) is not here.
+//! Left out: the event "remote status changed", which nothing here listens to.
+//!
+//! Differs from upstream: a copy that did not change is not reported again.
 
 use std::sync::Arc;
-
-use rand::Rng;
 
 use super::Client;
 use super::transport::Kind;
 use crate::protocol::eureka::Eureka;
-use crate::protocol::eureka::instance::{Applications, Delta, InstanceInfo};
-use crate::protocol::{Answer, Cx, Event, ServiceId, Status, Stream};
+use crate::protocol::eureka::instance::{Applications, Applying, Delta};
+use crate::protocol::eureka::wire::{Query, Resource};
+use crate::protocol::{Cx, Event};
+
+/// The version of a registry that is from no server, or from a VIP query.
+const NO_VERSION: i64 = -1;
 
 impl Client {
-    /// What a refresh asks for.
+    /// What a fetch asks for.
     pub(super) fn fetch_kind(&self) -> Kind {
-        if self.settings.disable_delta || self.applications.instances().is_empty() {
-            Kind::Full
-        } else {
-            Kind::Delta
+        let settings = &self.settings;
+        let full = settings.disable_delta || !settings.single_vip.is_empty() || self.applications.is_empty();
+        if full || self.applications.version() == NO_VERSION { Kind::Full } else { Kind::Delta }
+    }
+
+    /// What a periodic refresh asks for: everything, too, if the list of other regions has changed.
+    pub(super) fn refresh_kind(&mut self) -> Kind {
+        let changed = self.extras.as_mut().is_some_and(|extras| extras.follow_regions());
+        if changed {
+            self.query = None;
+            return Kind::Full;
         }
+        self.fetch_kind()
+    }
+
+    /// The request of a fetch. The last one is kept, since it is nearly always the next one as well.
+    pub(super) fn query(&mut self, kind: Kind) -> Arc<Query> {
+        let wants_delta = kind == Kind::Delta;
+        if let Some(query) = &self.query
+            && (query.resource == Resource::Delta) == wants_delta
+        {
+            return Arc::clone(query);
+        }
+        let resource = match (wants_delta, &self.settings.single_vip) {
+            (true, _) => Resource::Delta,
+            (false, vip) if vip.is_empty() => Resource::Apps,
+            (false, vip) => Resource::Vip(Arc::clone(vip)),
+        };
+        let query = Arc::new(self.query_of(resource));
+        self.query = Some(Arc::clone(&query));
+        query
+    }
+
+    /// A read of the registry as this client sends it.
+    pub(super) fn query_of(&self, resource: Resource) -> Query {
+        let regions =
+            self.extras.as_ref().map(|extras| &extras.regions).filter(|regions| !regions.is_empty());
+        let regions = regions.map(|regions| {
+            let mut names: Vec<Arc<str>> = regions.iter().map(|name| name.to_lowercase().into()).collect();
+            names.sort_unstable();
+            names.into()
+        });
+        let compact = &*self.settings.data_accept == "compact";
+        Query { resource, regions, compact, identity: self.transport.identity() }
     }
 
     /// A full registry has arrived. It is dropped if another fetch ended after this one began.
@@ -33,19 +76,34 @@ impl Client {
         cx: &mut Cx<'_, Eureka>,
     ) {
         if self.next_generation(generation) {
-            self.adopt(applications, cx);
+            let claimed = applications.histogram().counts();
+            self.adopt(applications, claimed, false, cx);
         }
     }
 
-    /// A delta has arrived. Says whether the copy still differs from the server's registry after it, so that all of it must be
-    /// fetched. A delta that another fetch has overtaken is dropped, and nothing is compared.
+    /// A delta has arrived. Says whether all must be fetched: because the copy still differs from the server's registry after it, or
+    /// because the settings ask for a comparison. A delta that another fetch has overtaken is dropped, and nothing is compared.
     pub(super) fn apply(&mut self, generation: i64, delta: &Delta, cx: &mut Cx<'_, Eureka>) -> bool {
         if !self.next_generation(generation) {
             return false;
         }
-        let after = delta.apply(&self.applications);
-        self.adopt(after, cx);
-        self.applications.histogram() != delta.histogram()
+        let routing = self.extras.as_ref().map_or_else(Default::default, |extras| extras.routing.clone());
+        let applying = Applying { removes_emptied: self.fixes.empty_apps_removed_on_delta, routing };
+        let after = delta.apply(&self.applications, &applying);
+        let differs = after.histogram() != delta.histogram();
+        self.adopt(after, delta.histogram().counts(), differs, cx);
+        differs || self.settings.log_delta_diff
+    }
+
+    /// The backup registry takes the place of a first fetch that failed. It has no version, so that the next fetch is a full one.
+    pub(super) fn adopt_backup(&mut self, cx: &mut Cx<'_, Eureka>) -> bool {
+        let Some(backup) = self.extras.as_ref().and_then(|extras| extras.node.backup.clone()) else {
+            return false;
+        };
+        let claimed = backup.histogram().counts();
+        let applications = Applications::clone(&backup).with_version(NO_VERSION);
+        self.adopt(Arc::new(applications), claimed, false, cx);
+        true
     }
 
     fn next_generation(&mut self, expected: i64) -> bool {
@@ -56,26 +114,18 @@ impl Client {
         current
     }
 
-    fn adopt(&mut self, applications: Arc<Applications>, cx: &mut Cx<'_, Eureka>) {
-        if Arc::ptr_eq(&self.applications, &applications) {
+    fn adopt(
+        &mut self,
+        applications: Arc<Applications>,
+        claimed: [u32; 5],
+        reconciles: bool,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        if Arc::ptr_eq(&self.applications, &applications) && !reconciles {
             return;
         }
         let view = Arc::clone(applications.view());
-        cx.emit(Event::Adopted { view, claimed: None, reconciles: false });
+        cx.emit(Event::Adopted { view, claimed: Some(claimed), reconciles });
         self.applications = applications;
-    }
-
-    /// Picks an instance of a service.
-    pub(super) fn look_up(&self, service: ServiceId, random: &mut Stream) -> Answer {
-        let only_up = self.settings.filter_only_up_instances;
-        let eligible = |info: &&Arc<InstanceInfo>| !only_up || info.status == Status::Up;
-        let all = self.applications.of(service);
-        let count = all.iter().filter(eligible).count();
-        if count == 0 {
-            return Answer::NoneFound;
-        }
-        let last = u32::try_from(count - 1).expect("instances are counted in 32 bits");
-        let chosen = random.random_range(0..=last) as usize;
-        all.iter().filter(eligible).nth(chosen).map_or(Answer::NoneFound, |info| Answer::Found(info.id))
     }
 }

@@ -1,7 +1,8 @@
 //! How a client is closed: say DOWN (Spring), let the replicator finish, deregister.
 //!
 //! `Running` → (`Closing`, Spring only) → `Draining` → `Deregistering` → `Stopped`. Heartbeats and refreshes go on until the
-//! end of `Draining`, as upstream, where the replicator is stopped before the pools.
+//! end of `Draining`, as upstream, where the replicator is stopped before the pools. With the switch `wait_replicator_on_stop` off
+//! there is no `Draining`: what the replicator has on its way may then be overtaken by the DELETE.
 
 use std::time::Duration;
 
@@ -31,7 +32,11 @@ impl Client {
                 self.stage = Stage::Closing { until: cx.now() + SPRING_CLOSE };
             }
             Stage::Running => self.stop_replicator(cx),
-            Stage::Closing { .. } | Stage::Draining { .. } | Stage::Deregistering | Stage::Stopped => {}
+            Stage::Closing { .. }
+            | Stage::Draining { .. }
+            | Stage::Deregistering
+            | Stage::Stopped
+            | Stage::Failed => {}
         }
         self.settle(cx);
     }
@@ -46,6 +51,9 @@ impl Client {
         assert!(matches!(self.stage, Stage::Running | Stage::Closing { .. }), "stopped in {:?}", self.stage);
         let wait = if self.local.is_some() { DRAIN } else { Duration::ZERO };
         self.stage = Stage::Draining { until: cx.now() + wait };
+        if !self.fixes.wait_replicator_on_stop {
+            self.close(cx);
+        }
     }
 
     /// The wait for the replicator is over. What still runs keeps running, but nothing new begins.
@@ -67,10 +75,25 @@ impl Client {
     /// The transport is closed; answers to what is still on its way are not looked at.
     pub(super) fn on_closed(&mut self, cx: &mut Cx<'_, Eureka>) {
         self.stage = Stage::Stopped;
-        self.endpoints.disarm();
-        self.runs = Vec::new();
+        self.release();
         if self.exits {
             cx.exit(0);
+        }
+    }
+
+    /// The constructor fails, and with it the application.
+    pub(super) fn fail(&mut self, cx: &mut Cx<'_, Eureka>) {
+        assert_eq!(self.stage, Stage::Constructing, "only a constructor fails");
+        self.stage = Stage::Failed;
+        self.release();
+        cx.exit(1);
+    }
+
+    fn release(&mut self) {
+        self.endpoints.disarm();
+        self.runs = Vec::new();
+        if let Some(extras) = &mut self.extras {
+            extras.stop();
         }
     }
 }

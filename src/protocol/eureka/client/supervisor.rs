@@ -51,6 +51,11 @@ impl Supervisor {
         self.due
     }
 
+    /// The delay between runs, in intervals.
+    pub fn factor(&self) -> u32 {
+        self.factor
+    }
+
     /// A turn at its deadline, with `busy` threads still occupied by earlier runs. Says whether `run` starts now.
     pub fn turn(&mut self, run: u16, rules: Rules, busy: usize, now: Instant) -> bool {
         assert!(self.due <= now, "a turn before it is due: {:?} at {now:?}", self.due);

@@ -2,8 +2,12 @@
 //!
 //! The parts with golden tables of their own are tested beside them.
 
+mod construction;
 mod registration;
+mod health;
 mod copy;
+mod balancing;
+mod servers;
 mod threads;
 mod closing;
 mod whole;
@@ -89,6 +93,10 @@ fn settings(node: &mut ClientNode) -> &mut ClientConfig {
     Arc::make_mut(&mut node.client)
 }
 
+fn fixes(node: &mut ClientNode) -> &mut Fixes {
+    Arc::make_mut(&mut node.fixes)
+}
+
 /// A client, its clocks and its servers.
 struct Rig {
     client: Option<Client>,
@@ -172,7 +180,14 @@ impl Rig {
                 format!("announced {status} +{}", version - START)
             }
             Effect::Emit(Event::Joined { .. }) => "joined".to_owned(),
-            Effect::Emit(Event::Adopted { view, .. }) => format!("adopted {}", view.listings().len()),
+            Effect::Emit(Event::Adopted { view, claimed, reconciles }) => {
+                let (count, claimed) = (view.listings().len(), claimed.expect("every payload has a hash"));
+                match reconciles {
+                    true => format!("adopted {count}, told {}", claimed.iter().sum::<u32>()),
+                    false => format!("adopted {count}"),
+                }
+            }
+            Effect::Emit(Event::Gauge { gauge, value }) => format!("{} {value}", gauge.name()),
             Effect::Done { answer, .. } => format!("{answer:?}"),
             Effect::Exit { code } => format!("exit {code}"),
             other => format!("{other:?}"),

@@ -1,5 +1,8 @@
-//! The dispatcher towards one peer (`core/util/batcher`): tasks are merged by id, wait up to 500 ms, and leave in batches to
-//! workers; what failed comes back to the head. The policy alone: building and sending a batch is [`super::peers`]' business.
+//! A dispatcher towards one peer (`core/util/batcher`): tasks are merged by id, wait, and leave in batches to workers; what failed
+//! comes back to the head. The policy alone: building and sending requests is [`super::peers`]' business.
+//!
+//! A peer has one for instances, whose tasks wait up to 500 ms and leave up to 250 at a time, and in AWS one for groups, whose
+//! tasks leave at once and one by one.
 //!
 //! The original is a thread that looks at its queues, does what is due and sleeps 10 ms. Here such a *turn* is taken only when
 //! it would do something, on the grid of 10 ms that the thread would be on: it sits at the moment of the last turn, and starts
@@ -12,11 +15,15 @@
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::ops::Add;
 use std::time::Duration;
 
-use super::holders::{Holder, Holders};
+use super::holders::Holders;
+use super::pending::Pending;
 use super::shaper::{Failure, Shaper};
-use crate::protocol::{CallId, InstanceId, Instant, ServiceId, Status, Wall};
+use super::task::Task;
+use crate::protocol::eureka::config::ServerConfig;
+use crate::protocol::{CallId, Instant, Wall};
 
 /// Tasks in one batch: 250 (hard-coded in Netflix/eureka: `PeerEurekaNode.BATCH_SIZE`).
 const MAX_BATCH: usize = 250;
@@ -24,45 +31,69 @@ const MAX_BATCH: usize = 250;
 const MAX_DELAY_MS: i64 = 500;
 /// Sleep of an acceptor that has nothing to do: 10 ms (`AcceptorExecutor.AcceptorRunner`).
 const TURN: Duration = Duration::from_millis(10);
-/// No slot.
-const NONE: u32 = u32::MAX;
 
-/// What a task tells the peer. With the instance it is the task's id: a newer task with the same id replaces an older one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Action {
-    /// The whole instance.
-    Register,
-    /// A renewal.
-    Heartbeat,
-    /// A removal.
-    Cancel,
-    /// A status override.
-    SetStatus,
-    /// The end of one.
-    ClearStatus,
+/// What the two dispatchers of a peer differ in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    /// Tasks that may wait.
+    max_pending: u32,
+    /// Batches that may be under way.
+    workers: u32,
+    /// Tasks in one batch.
+    max_batch: usize,
+    /// How old the first task must be, in ms; nothing: it need not wait.
+    max_delay_ms: Option<i64>,
 }
 
-impl Action {
-    const COUNT: usize = 5;
+impl Policy {
+    /// Of the dispatcher for instances.
+    pub(super) fn batching(config: &ServerConfig) -> Policy {
+        Policy {
+            max_pending: config.max_elements_in_peer_replication_pool,
+            workers: config.max_threads_for_peer_replication,
+            max_batch: MAX_BATCH,
+            max_delay_ms: Some(MAX_DELAY_MS),
+        }
+    }
+
+    /// Of the dispatcher for groups.
+    pub(super) fn single(config: &ServerConfig) -> Policy {
+        Policy {
+            max_pending: config.max_elements_in_status_replication_pool,
+            workers: config.max_threads_for_status_replication,
+            max_batch: 1,
+            max_delay_ms: None,
+        }
+    }
 }
 
-/// One change to be told. It refers to the live object, whose fields are read when the batch is built.
-#[derive(Clone, Copy, Debug, PartialEq, Hash)]
-pub(super) struct Task {
-    /// What to tell.
-    pub(super) action: Action,
-    /// The application.
-    pub(super) app: ServiceId,
-    /// The instance.
-    pub(super) id: InstanceId,
-    /// The live object; a cancel has none. A task is one reference.
-    pub(super) holder: Option<Holder>,
-    /// With a heartbeat: the override as it was when the task was made.
-    pub(super) overridden: Option<Status>,
-    /// From when on (wall clock, ms) the task is not worth sending any more.
-    pub(super) expires_ms: i64,
-    /// When the task was made: wall clock, ms.
-    pub(super) submitted_ms: i64,
+/// Figures about tasks, so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    /// Accepted.
+    pub(super) accepted: u64,
+    /// Taken back after a failure.
+    pub(super) replayed: u64,
+    /// Replaced by a newer one while they waited.
+    pub(super) overridden: u64,
+    /// Dropped because too many waited.
+    pub(super) overflows: u64,
+    /// Dropped as too old.
+    pub(super) expired: u64,
+}
+
+impl Add for Counters {
+    type Output = Counters;
+
+    fn add(self, other: Counters) -> Counters {
+        Counters {
+            accepted: self.accepted + other.accepted,
+            replayed: self.replayed + other.replayed,
+            overridden: self.overridden + other.overridden,
+            overflows: self.overflows + other.overflows,
+            expired: self.expired + other.expired,
+        }
+    }
 }
 
 /// Both clocks, and where dropped references go: what each step of the acceptor needs.
@@ -75,30 +106,36 @@ pub(super) struct Moment<'a> {
     pub(super) holders: &'a mut Holders,
 }
 
-/// A thread that sends batches: busy from the moment it gets one until its answer has been dealt with.
-#[derive(Clone, Debug, Default)]
+/// `Idle` ⇄ `Busy` → `Dead`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It waits for a batch.
+    Idle,
+    /// It has one, from the moment it gets it until its answer has been dealt with.
+    Busy(Option<CallId>),
+    /// An exception has ended it. Nothing starts it again.
+    Dead,
+}
+
+/// A thread that sends batches.
+#[derive(Clone, Debug)]
 struct Worker {
-    busy: bool,
+    state: State,
     tasks: Vec<Task>,
-    call: Option<CallId>,
 }
 
 /// The dispatcher's state.
 #[derive(Clone, Debug)]
 pub(super) struct Acceptor {
-    max_pending: usize,
+    policy: Policy,
     workers: Vec<Worker>,
     idle: usize,
     shaper: Shaper,
     /// Until when (wall clock, ms) nothing is assigned.
     schedule_ms: i64,
 
-    /// Waiting tasks; `order` names their slots, the next to leave first.
-    slots: Vec<Task>,
-    free: Vec<u32>,
-    order: VecDeque<u32>,
-    /// Slots by instance, for each action.
-    index: [Vec<u32>; Action::COUNT],
+    /// Waiting tasks.
+    pending: Pending,
     /// Tasks of the current sleep, with the moment of arrival. They are drained at the next turn.
     arrivals: VecDeque<(Task, Instant)>,
     /// Tasks whose batch failed, in the order of failing.
@@ -107,30 +144,26 @@ pub(super) struct Acceptor {
     /// A moment at which a turn was, or would have been, taken.
     grid: Instant,
     deadline: Option<Instant>,
-    overflows: u64,
-    expired: u64,
+    counters: Counters,
 }
 
 impl Acceptor {
     /// An idle dispatcher.
-    pub(super) fn new(max_pending: u32, workers: u32, now: Instant) -> Acceptor {
-        let workers = vec![Worker::default(); workers as usize];
+    pub(super) fn new(policy: Policy, now: Instant) -> Acceptor {
+        let worker = Worker { state: State::Idle, tasks: Vec::new() };
+        let workers = vec![worker; policy.workers as usize];
         Acceptor {
-            max_pending: max_pending as usize,
+            policy,
             idle: workers.len(),
             workers,
             shaper: Shaper::default(),
             schedule_ms: 0,
-            slots: Vec::new(),
-            free: Vec::new(),
-            order: VecDeque::new(),
-            index: Default::default(),
+            pending: Pending::new(policy.max_pending as usize),
             arrivals: VecDeque::new(),
             reprocess: VecDeque::new(),
             grid: now,
             deadline: None,
-            overflows: 0,
-            expired: 0,
+            counters: Counters::default(),
         }
     }
 
@@ -141,29 +174,30 @@ impl Acceptor {
 
     /// Tasks waiting.
     pub(super) fn waiting(&self) -> usize {
-        self.order.len() + self.arrivals.len() + self.reprocess.len()
+        self.pending.len() + self.arrivals.len() + self.reprocess.len()
     }
 
-    /// Tasks dropped because there were too many, so far.
-    pub(super) fn overflows(&self) -> u64 {
-        self.overflows
+    /// Figures about tasks.
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
     }
 
-    /// Tasks dropped because they were too old, so far.
-    pub(super) fn expired(&self) -> u64 {
-        self.expired
+    /// Workers alive.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.state != State::Dead).count()
     }
 
     /// A new task, whose reference passes to the acceptor. `assigned` receives the workers that got a batch.
     pub(super) fn offer(&mut self, task: Task, moment: &mut Moment<'_>, assigned: &mut Vec<u16>) {
-        if self.order.is_empty() {
+        self.counters.accepted += 1;
+        if self.pending.is_empty() {
             // The thread waits for just this: it appends the task, and looks at everything else afterwards.
             assert!(self.arrivals.is_empty(), "an idle acceptor has drained its arrivals");
             self.append(task, moment.holders);
             self.turn(moment, assigned);
         } else {
             self.arrivals.push_back((task, moment.now));
-            if self.order.len() + self.arrivals.len() >= self.max_pending {
+            if self.pending.is_full_with(self.arrivals.len()) {
                 self.deadline = Some(self.next_turn(moment.now));
             }
         }
@@ -188,22 +222,29 @@ impl Acceptor {
 
     /// A worker's batch is on its way.
     pub(super) fn sent(&mut self, worker: u16, call: CallId) {
-        self.workers[usize::from(worker)].call = Some(call);
+        self.workers[usize::from(worker)].state = State::Busy(Some(call));
     }
 
     /// The worker's call has ended: its tasks, or nothing if it had none under way. The caller hands them back with
-    /// [`finish`](Acceptor::finish) or [`retry`](Acceptor::retry).
+    /// [`finish`](Acceptor::finish), [`retry`](Acceptor::retry) or [`lose`](Acceptor::lose).
     pub(super) fn answered(&mut self, worker: u16) -> Option<Vec<Task>> {
         let worker = self.workers.get_mut(usize::from(worker))?;
-        worker.call.take()?;
+        let State::Busy(Some(_)) = worker.state else { return None };
+        worker.state = State::Busy(None);
         Some(std::mem::take(&mut worker.tasks))
     }
 
     /// The tasks are done with, well or not.
     pub(super) fn finish(&mut self, worker: u16, tasks: Vec<Task>, moment: &mut Moment<'_>) {
-        tasks.iter().for_each(|task| drop_task(task, moment.holders));
-        self.free_worker(worker, tasks);
+        tasks.iter().for_each(|task| task.release(moment.holders));
+        self.end(worker, tasks, State::Idle);
         self.deadline = self.plan(moment.now, moment.wall);
+    }
+
+    /// An exception has ended the worker. Its tasks are lost, and no counter moves.
+    pub(super) fn lose(&mut self, worker: u16, tasks: Vec<Task>, moment: &mut Moment<'_>) {
+        tasks.iter().for_each(|task| task.release(moment.holders));
+        self.end(worker, tasks, State::Dead);
     }
 
     /// The tasks are to be tried again: they come back to the head at the next turn.
@@ -217,38 +258,33 @@ impl Acceptor {
             self.arrivals.pop_front();
             self.append(task, moment.holders);
         }
+        self.counters.replayed += tasks.len() as u64;
         self.reprocess.extend(tasks.iter().copied());
         self.shaper.register(failure, moment.wall.as_millis());
-        self.free_worker(worker, tasks);
+        self.end(worker, tasks, State::Idle);
         self.deadline = Some(self.next_turn(moment.now));
     }
 
     /// The peer is dropped: everything that waits is lost. Returns the calls to give up.
     pub(super) fn shut_down(self, holders: &mut Holders) -> impl Iterator<Item = CallId> {
-        for slot in &self.order {
-            drop_task(&self.slots[*slot as usize], holders);
-        }
-        self.arrivals.iter().for_each(|(task, _)| drop_task(task, holders));
-        self.reprocess.iter().for_each(|task| drop_task(task, holders));
-        for worker in &self.workers {
-            worker.tasks.iter().for_each(|task| drop_task(task, holders));
-        }
-        self.workers.into_iter().filter_map(|worker| worker.call)
+        self.tasks().for_each(|task| task.release(holders));
+        self.workers.into_iter().filter_map(|worker| match worker.state {
+            State::Busy(call) => call,
+            State::Idle | State::Dead => None,
+        })
     }
 
     /// Folds the state into a hash.
     pub(super) fn fingerprint(&self, holders: &Holders, mut into: &mut dyn Hasher) {
-        let waiting = self.order.iter().map(|slot| &self.slots[*slot as usize]);
+        self.tasks().for_each(|task| task.fingerprint(holders, into));
+        (self.idle, self.workers(), &self.shaper, self.schedule_ms, self.deadline).hash(&mut into);
+    }
+
+    /// All tasks, wherever they are.
+    fn tasks(&self) -> impl Iterator<Item = &Task> {
         let arrived = self.arrivals.iter().map(|(task, _)| task);
         let sending = self.workers.iter().flat_map(|worker| worker.tasks.iter());
-        for task in waiting.chain(arrived).chain(&self.reprocess).chain(sending) {
-            let Task { action, app, id, holder, overridden, expires_ms, submitted_ms } = task;
-            (action, app, id, overridden, expires_ms, submitted_ms).hash(&mut into);
-            if let Some(holder) = holder {
-                holders.fingerprint(*holder, into);
-            }
-        }
-        (self.idle, &self.shaper, self.schedule_ms, self.deadline).hash(&mut into);
+        self.pending.iter().chain(arrived).chain(&self.reprocess).chain(sending)
     }
 
     /// One turn of the loop, repeated at once while it changes anything.
@@ -259,7 +295,7 @@ impl Acceptor {
             while let Some((task, _)) = self.arrivals.pop_front() {
                 self.append(task, moment.holders);
             }
-            let waiting = self.order.len();
+            let waiting = self.pending.len();
             if waiting == 0 {
                 break;
             }
@@ -269,107 +305,99 @@ impl Acceptor {
             if self.schedule_ms <= now_ms {
                 self.assign(now_ms, moment.holders, assigned);
             }
-            if self.order.len() == waiting {
+            if self.pending.len() == waiting {
                 break;
             }
         }
         self.grid = moment.now;
         self.deadline = self.plan(moment.now, moment.wall);
-        assert!(self.order.len() <= self.max_pending, "more waits than may: {}", self.order.len());
-    }
-
-    fn is_full(&self) -> bool {
-        self.order.len() >= self.max_pending
+        let most = self.policy.max_pending as usize;
+        assert!(self.pending.len() <= most, "more waits than may: {}", self.pending.len());
     }
 
     /// What failed returns to the head, its own order kept, unless it is too old, or a newer task for the same id waits.
     fn drain_reprocess(&mut self, now_ms: i64, holders: &mut Holders) {
-        while !self.is_full() {
+        while !self.pending.is_full() {
             let Some(task) = self.reprocess.pop_back() else { break };
             if task.expires_ms <= now_ms {
-                self.expired += 1;
-                drop_task(&task, holders);
-            } else if self.slot_of(&task) != NONE {
-                drop_task(&task, holders);
+                self.counters.expired += 1;
+                task.release(holders);
+            } else if self.pending.has(&task) {
+                self.counters.overridden += 1;
+                task.release(holders);
             } else {
-                let slot = self.store(task);
-                self.order.push_front(slot);
+                self.pending.put_first(task);
             }
         }
-        if self.is_full() {
-            self.overflows += self.reprocess.len() as u64;
-            self.reprocess.drain(..).for_each(|task| drop_task(&task, holders));
+        if self.pending.is_full() {
+            self.counters.overflows += self.reprocess.len() as u64;
+            self.reprocess.drain(..).for_each(|task| task.release(holders));
         }
     }
 
     /// A new task takes the place of an older one with its id, or the last place. Whatever the new one does, a full buffer
     /// first loses its oldest task.
     fn append(&mut self, task: Task, holders: &mut Holders) {
-        if self.is_full()
-            && let Some(slot) = self.order.pop_front()
+        if self.pending.is_full()
+            && let Some(oldest) = self.pending.pop()
         {
-            self.overflows += 1;
-            let oldest = self.take(slot);
-            drop_task(&oldest, holders);
+            self.counters.overflows += 1;
+            oldest.release(holders);
         }
-        match self.slot_of(&task) {
-            NONE => {
-                let slot = self.store(task);
-                self.order.push_back(slot);
-            }
-            slot => {
-                let old = std::mem::replace(&mut self.slots[slot as usize], task);
-                drop_task(&old, holders);
-            }
+        if let Some(older) = self.pending.put(task) {
+            self.counters.overridden += 1;
+            older.release(holders);
         }
     }
 
     /// Gives one batch to an idle worker, if the first task is old enough or the buffer is full.
     fn assign(&mut self, now_ms: i64, holders: &mut Holders, assigned: &mut Vec<u16>) {
-        let Some(head) = self.order.front() else { return };
-        let age_ms = now_ms - self.slots[*head as usize].submitted_ms;
-        if self.idle == 0 || !(self.is_full() || age_ms >= MAX_DELAY_MS) {
+        let Some(head) = self.pending.head() else { return };
+        let age_ms = now_ms - head.submitted_ms;
+        let due = self.policy.max_delay_ms.is_none_or(|delay_ms| age_ms >= delay_ms);
+        if self.idle == 0 || !(due || self.pending.is_full()) {
             return;
         }
-        let worker = self.workers.iter().position(|worker| !worker.busy).expect("one is idle");
+        let idle = |worker: &Worker| worker.state == State::Idle;
+        let worker = self.workers.iter().position(idle).expect("one is idle");
         let mut tasks = std::mem::take(&mut self.workers[worker].tasks);
-        let most = MAX_BATCH.min(self.order.len());
+        let most = self.policy.max_batch.min(self.pending.len());
         while tasks.len() < most
-            && let Some(slot) = self.order.pop_front()
+            && let Some(task) = self.pending.pop()
         {
-            let task = self.take(slot);
             if task.expires_ms > now_ms {
                 tasks.push(task);
             } else {
-                self.expired += 1;
-                drop_task(&task, holders);
+                self.counters.expired += 1;
+                task.release(holders);
             }
         }
         if !tasks.is_empty() {
-            self.workers[worker].busy = true;
+            self.workers[worker].state = State::Busy(None);
             self.idle -= 1;
             assigned.push(u16::try_from(worker).expect("at most 1000 workers"));
         }
         self.workers[worker].tasks = tasks;
     }
 
-    fn free_worker(&mut self, worker: u16, mut tasks: Vec<Task>) {
+    /// A worker's batch has ended, and perhaps the worker.
+    fn end(&mut self, worker: u16, mut tasks: Vec<Task>, state: State) {
         tasks.clear();
         let worker = &mut self.workers[usize::from(worker)];
         assert!(
-            worker.busy && worker.tasks.is_empty() && worker.call.is_none(),
-            "the worker has been answered"
+            worker.state == State::Busy(None) && worker.tasks.is_empty(),
+            "the worker has been answered: {worker:?}"
         );
-        *worker = Worker { busy: false, tasks, call: None };
-        self.idle += 1;
+        *worker = Worker { state, tasks };
+        self.idle += usize::from(state == State::Idle);
     }
 
     /// The first turn that would do anything, as things stand.
     fn plan(&self, now: Instant, wall: Wall) -> Option<Instant> {
-        if !self.reprocess.is_empty() || (!self.arrivals.is_empty() && self.is_full()) {
+        if !self.reprocess.is_empty() || (!self.arrivals.is_empty() && self.pending.is_full()) {
             return Some(self.next_turn(now));
         }
-        let head = self.order.front()?;
+        let head = self.pending.head()?;
         if self.schedule_ms > wall.as_millis() {
             // The shaper is asked again at the first turn after this, whether a task is due or not.
             return Some(self.turn_at(self.schedule_ms, now, wall));
@@ -377,10 +405,12 @@ impl Acceptor {
         if self.idle == 0 {
             return None;
         }
-        if self.order.len() + self.arrivals.len() >= self.max_pending {
-            return Some(self.next_turn(now));
+        match self.policy.max_delay_ms {
+            Some(delay_ms) if !self.pending.is_full_with(self.arrivals.len()) => {
+                Some(self.turn_at(head.submitted_ms + delay_ms, now, wall))
+            }
+            Some(_) | None => Some(self.next_turn(now)),
         }
-        Some(self.turn_at(self.slots[*head as usize].submitted_ms + MAX_DELAY_MS, now, wall))
     }
 
     /// The first moment of the grid after `now`.
@@ -400,41 +430,5 @@ impl Acceptor {
     fn on_grid(&self, at: Instant) -> Instant {
         let turns = at.since(self.grid).as_nanos().div_ceil(TURN.as_nanos());
         Instant(self.grid.0 + u64::try_from(turns * TURN.as_nanos()).unwrap_or(u64::MAX))
-    }
-
-    fn slot_of(&self, task: &Task) -> u32 {
-        self.index[task.action as usize].get(task.id.index()).copied().unwrap_or(NONE)
-    }
-
-    fn store(&mut self, task: Task) -> u32 {
-        let (action, instance) = (task.action as usize, task.id.index());
-        if self.index[action].len() <= instance {
-            self.index[action].resize(instance + 1, NONE);
-        }
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = task;
-                slot
-            }
-            None => {
-                self.slots.push(task);
-                u32::try_from(self.slots.len() - 1).expect("at most 10 million tasks wait")
-            }
-        };
-        self.index[action][instance] = slot;
-        slot
-    }
-
-    fn take(&mut self, slot: u32) -> Task {
-        let task = self.slots[slot as usize];
-        self.index[task.action as usize][task.id.index()] = NONE;
-        self.free.push(slot);
-        task
-    }
-}
-
-fn drop_task(task: &Task, holders: &mut Holders) {
-    if let Some(holder) = task.holder {
-        holders.release(holder);
     }
 }

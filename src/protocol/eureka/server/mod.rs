@@ -1,12 +1,12 @@
 //! The registry server.
 //!
 //! Reading order: [`holders`] (live objects, shared by all that refer to them), [`lease`], [`rules`], [`overrides`],
-//! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`registry`] and
-//! [`eviction`] (the operations); then replication: [`shaper`] and [`acceptor`] (one peer's dispatcher), [`recycler`],
-//! [`peers`]; then [`timers`], [`limits`], [`validation`] and [`resource`] (requests) and [`boot`] (start and stop). This file
-//! takes the inputs and keeps the one deadline.
+//! [`preservation`] (the small arithmetic), [`store`], [`regions`] and [`cache`] (what is held, what readers get), [`groups`] (AWS),
+//! [`registry`], [`registering`] and [`eviction`] (the operations); then replication: [`task`], [`pending`], [`shaper`] and [`acceptor`] (one
+//! peer's dispatcher), [`recycler`], [`peer`], [`peers`]; then [`remote`] (fetching other regions), [`timers`], [`limits`], [`validation`]
+//! and [`resource`] (requests), [`prime`] and [`boot`] (start and stop). This file takes the inputs and keeps the one deadline.
 //!
-//! Left out: AWS (groups, address binding), the status page.
+//! Left out: the binding of addresses in AWS, the status page for people.
 
 mod holders;
 mod lease;
@@ -16,16 +16,23 @@ mod preservation;
 mod store;
 mod regions;
 mod cache;
+mod groups;
 mod registry;
+mod registering;
 mod eviction;
+mod task;
+mod pending;
 mod shaper;
 mod acceptor;
 mod recycler;
+mod peer;
 mod peers;
+mod remote;
 mod timers;
 mod limits;
 mod validation;
 mod resource;
+mod prime;
 mod boot;
 
 #[cfg(test)]
@@ -37,30 +44,39 @@ use std::time::Duration;
 use self::boot::Phase;
 use self::limits::ReadLimit;
 use self::peers::Peers;
+use self::prime::Priming;
 use self::recycler::Recycler;
 use self::registry::Registry;
+use self::remote::{RemoteRegions, Settings};
 use self::timers::{Timer, Timers};
 use super::client::Client;
 use super::instance::Histogram;
 use super::node::ServerNode;
-use super::wire::ItemResult;
+use super::wire::{ItemResult, Response};
 use super::{Eureka, Tag as ProcessTag};
-use crate::protocol::{Cx, Event, Gauge, Input, Instant, PoolId, Status, Wall};
+use crate::protocol::{CallError, Cx, Event, Gauge, Input, Instant, PoolId, Status, Wall};
 
-/// The connection pool for replication. Connections to different peers do not share a limit, as if each peer had its own pool.
-/// (0 and 1 are the embedded client's.)
-pub const POOL: PoolId = PoolId(2);
+// A server's connection pools: 0 and 1 are the embedded client's (`client::endpoints::Channel`: registrations, reads), and these.
+
+/// For what is told to peers. Connections to different peers do not share a limit: each peer has an HTTP client of its own.
+pub const REPLICATION: PoolId = PoolId(2);
+/// For fetching other regions. Each region has an HTTP client of its own, too.
+pub const REMOTE_REGIONS: PoolId = PoolId(3);
 
 /// A difference between the clocks, in ns, from which on the wall clock has jumped.
 const JUMP_NS: u64 = 1_000_000;
 
-/// Which replication batch a call carries.
+/// What a server's call was for. `peer` is the number that the server has given to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag {
-    /// The number that the server has given to the peer.
-    pub peer: u16,
-    /// The worker that made the call.
-    pub worker: u16,
+pub enum Tag {
+    /// A replication batch, sent by this worker.
+    Batch { peer: u16, worker: u16 },
+    /// The status of a group, sent by this worker.
+    Group { peer: u16, worker: u16 },
+    /// A heartbeat that tries the way to the peer.
+    Prime { peer: u16 },
+    /// A fetch from another region, in the order of the settings.
+    Region { region: u16, run: u16 },
 }
 
 /// A registry server.
@@ -71,6 +87,8 @@ pub struct Server {
     client: Client,
     registry: Registry,
     peers: Peers,
+    regions: RemoteRegions,
+    priming: Priming,
     results: Recycler<ItemResult>,
     read_limit: ReadLimit,
 
@@ -119,7 +137,7 @@ fn offset_ns(now: Instant, wall: Wall) -> i64 {
 }
 
 impl Server {
-    /// The server process starts.
+    /// The server process starts, behind a closed port.
     pub fn start(node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> Server {
         let mut server = Server {
             node: node.clone(),
@@ -127,6 +145,8 @@ impl Server {
             client: Client::start(&node.client, cx),
             registry: Registry::new(node),
             peers: Peers::default(),
+            regions: RemoteRegions::new(node),
+            priming: Priming::default(),
             results: Recycler::default(),
             read_limit: ReadLimit::default(),
             timers: Timers::default(),
@@ -139,6 +159,7 @@ impl Server {
             figures: None,
             reported: [None; Gauge::ALL.len()],
         };
+        cx.listen(false);
         server.report(cx);
         server.report_replication(cx);
         server.advance(cx);
@@ -164,9 +185,7 @@ impl Server {
                     self.client.handle(Input::Outcome { call, tag, result }, cx);
                     self.advance(cx);
                 }
-                ProcessTag::Replication(tag) => {
-                    self.peers.on_outcome(tag, result, &mut self.registry, cx);
-                }
+                ProcessTag::Server(tag) => self.on_outcome(tag, result, cx),
             },
             Input::Ask { ticket, operation } => {
                 let answer = self.operate(&operation, cx);
@@ -180,6 +199,28 @@ impl Server {
         self.settle(cx);
     }
 
+    /// A call has ended that is not the embedded client's.
+    fn on_outcome(&mut self, tag: Tag, result: Result<Response, CallError>, cx: &mut Cx<'_, Eureka>) {
+        let fixes = &self.node.client.fixes;
+        match tag {
+            Tag::Batch { peer, worker } => {
+                self.peers.on_batch((peer, worker), result, fixes, &mut self.registry, cx);
+                self.report_replication(cx);
+            }
+            Tag::Group { peer, worker } => {
+                let holders = &mut self.registry.store.holders;
+                self.peers.on_group((peer, worker), result, fixes, holders, cx);
+                self.report_replication(cx);
+            }
+            Tag::Prime { peer: _ } => self.on_primed(result, cx),
+            Tag::Region { region, run } => {
+                let (settings, regions) = (Settings::of(&self.node), &mut self.registry.regions);
+                self.regions.on_outcome((region, run), result, settings, regions, cx);
+                self.advance(cx);
+            }
+        }
+    }
+
     /// The earliest deadline.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.next_timeout
@@ -191,6 +232,7 @@ impl Server {
         self.registry.fingerprint(into);
         self.read_limit.hash(&mut into);
         self.peers.fingerprint(&self.registry.store.holders, into);
+        self.regions.fingerprint(into);
         self.client.fingerprint(into);
     }
 
@@ -201,7 +243,7 @@ impl Server {
             return;
         }
         let (peers_due, client_due) = (due(self.peers.deadline()), due(self.client.next_timeout()));
-        let refresh_due = due(self.refresh_at);
+        let (refresh_due, regions_due) = (due(self.refresh_at), due(self.regions.deadline()));
         for timer in Timer::ALL {
             if self.timers.fires(timer, cx.now(), cx.wall()) {
                 self.on_timer(timer, cx);
@@ -209,13 +251,17 @@ impl Server {
             }
         }
         if refresh_due {
-            self.peers.refresh(&self.node, &mut self.registry.store.holders, cx);
+            self.refresh_peers(cx);
             self.refresh_at = Some(cx.now() + self.refresh_interval);
         }
         self.sync(cx);
+        self.retry_priming(cx);
         if peers_due {
             self.peers.on_timeout(&mut self.registry.store.holders, cx);
             self.report_replication(cx);
+        }
+        if regions_due {
+            self.regions.on_timeout(Settings::of(&self.node), &self.registry.regions, cx);
         }
         if client_due {
             self.client.handle(Input::Timeout, cx);
@@ -231,6 +277,10 @@ impl Server {
                 self.figures = None;
                 self.reported[Gauge::RenewalsLastMinute as usize] = None;
             }
+            Timer::Replications => {
+                self.peers.replications.rotate();
+                self.report_replication(cx);
+            }
             Timer::Retention => {
                 let retention = self.registry.config.retention_time_in_delta_queue;
                 self.registry.retire_changes(retention, cx.wall().as_millis());
@@ -241,21 +291,24 @@ impl Server {
             }
             Timer::Eviction => self.registry.evict(cx),
             Timer::Fill => self.registry.fill_cache(cx),
+            Timer::Groups => self.ask_about_groups(cx.now()),
         }
     }
 
     /// The end of every input: figures that changed are reported, and the next deadline is known.
     fn settle(&mut self, cx: &mut Cx<'_, Eureka>) {
         self.report(cx);
-        let sync_at = match self.phase {
+        let boot_at = match self.phase {
             Phase::Syncing { at, .. } => Some(at),
-            Phase::Constructing | Phase::Open | Phase::Stopping => None,
+            Phase::Priming => self.priming.deadline(),
+            Phase::Constructing | Phase::Fetching | Phase::Open | Phase::Stopping => None,
         };
         let deadlines = [
             self.timers.deadline(),
             self.refresh_at,
-            sync_at,
+            boot_at,
             self.peers.deadline(),
+            self.regions.deadline(),
             self.client.next_timeout(),
         ];
         self.next_timeout = deadlines.into_iter().flatten().min();
@@ -304,12 +357,20 @@ impl Server {
         self.started_ms > 0 && wall >= end + Duration::from_millis(1)
     }
 
+    /// At each turn of a dispatcher, after each answer, and every minute: never for a heartbeat alone.
     fn report_replication(&mut self, cx: &mut Cx<'_, Eureka>) {
-        let counters = self.peers.counters();
-        let figure = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        self.gauge(Gauge::ReplicationPending, figure(counters.pending), cx);
-        self.gauge(Gauge::ReplicationOverflow, figure(counters.overflows), cx);
-        self.gauge(Gauge::ReplicationExpired, figure(counters.expired), cx);
+        let figures = self.peers.figures();
+        let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.gauge(Gauge::ReplicationPending, count(figures.pending as u64), cx);
+        self.gauge(Gauge::ReplicationOverflow, count(figures.tasks.overflows), cx);
+        self.gauge(Gauge::ReplicationExpired, count(figures.tasks.expired), cx);
+        self.gauge(Gauge::ReplicationAccepted, count(figures.tasks.accepted), cx);
+        self.gauge(Gauge::ReplicationReplayed, count(figures.tasks.replayed), cx);
+        self.gauge(Gauge::ReplicationOverridden, count(figures.tasks.overridden), cx);
+        self.gauge(Gauge::ReplicationWorkers, count(figures.workers as u64), cx);
+        self.gauge(Gauge::ReplicationNotFound, count(figures.not_found), cx);
+        self.gauge(Gauge::ReplicationConflicts, count(figures.conflicts), cx);
+        self.gauge(Gauge::ReplicationsLastMinute, i64::from(self.peers.replications.count()), cx);
     }
 
     fn gauge(&mut self, gauge: Gauge, value: i64, cx: &mut Cx<'_, Eureka>) {

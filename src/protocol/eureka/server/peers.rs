@@ -1,39 +1,27 @@
-//! The other servers: who they are, what each is told, and what their answers mean (`PeerEurekaNodes`, `PeerEurekaNode`,
-//! `ReplicationTaskProcessor`).
+//! The other servers: who they are, who of them is told what, and what their answers change here (`PeerEurekaNodes`, and the
+//! handlers of `PeerEurekaNode`).
 //!
-//! Left out: AWS group status and the dispatcher of its own that it has; the death of a worker over an I/O error without a
-//! message (fixed in 2.0.1); a server that is configured without any URL has no peers here, where the original does not start.
+//! A server that is configured without any URL does not start, unless its URLs come from DNS, where an empty list is no failure.
+//! A list that comes out empty because every URL is the server's own is not believed, and the servers known stay.
+//!
+//! Left out: a list from DNS is not rotated by the hash of the host name, which would only change the order of calls at one
+//! instant.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::acceptor::{Acceptor, Action, Moment, Task};
+use super::acceptor::{Acceptor, Counters};
 use super::holders::{Holder, Holders};
-use super::recycler::Recycler;
+use super::peer::{Change, Outbox, Peer, Verdict, verdict};
+use super::preservation::MeasuredRate;
 use super::registry::Registry;
-use super::shaper::Failure;
-use super::{POOL, Tag};
-use crate::protocol::eureka::config::ServerConfig;
+use super::task::{Action, Subject, Task};
+use crate::protocol::eureka::Eureka;
+use crate::protocol::eureka::config::Fixes;
 use crate::protocol::eureka::instance::InstanceInfo;
 use crate::protocol::eureka::node::{ServerNode, ServiceUrl};
-use crate::protocol::eureka::wire::{Body, Heartbeat, Item, ItemResult, Request, Response, Stamp};
-use crate::protocol::eureka::{self, Eureka};
+use crate::protocol::eureka::wire::{Body, Heartbeat, ItemResult, Response};
 use crate::protocol::{Address, CallError, Cx, InstanceId, Instant, Origin, ServiceId, Status, Wall};
-
-/// Life of a task about an instance that says nothing about its lease: 90 s (`PeerEurekaNode.getLeaseRenewalOf`).
-const DEFAULT_LIFE: Duration = Duration::from_secs(90);
-
-/// Another server. Its settings are those that held when it was added.
-#[derive(Clone, Debug)]
-struct Peer {
-    number: u16,
-    address: Address,
-    connect_timeout: Duration,
-    read_timeout: Duration,
-    task_life: Duration,
-    acceptor: Acceptor,
-}
 
 /// All other servers.
 #[derive(Clone, Debug, Default)]
@@ -41,109 +29,118 @@ pub(super) struct Peers {
     peers: Vec<Peer>,
     /// Peers get numbers that are never given again, so that an answer cannot be taken for another peer's.
     next_number: u16,
-    batches: Recycler<Item>,
-    assigned: Vec<u16>,
+    outbox: Outbox,
+    /// Writes that came from other servers (`numberOfReplicationsLastMin`).
+    pub(super) replications: MeasuredRate,
+    /// What peers had counted that are no longer there.
+    gone: Counters,
+    not_found: u64,
+    conflicts: u64,
 }
 
 /// Figures over all peers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counters {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Figures {
     /// Tasks waiting.
-    pub(super) pending: u64,
-    /// Tasks dropped from a full buffer, so far.
-    pub(super) overflows: u64,
-    /// Tasks dropped as too old, so far.
-    pub(super) expired: u64,
+    pub(super) pending: usize,
+    /// Workers alive.
+    pub(super) workers: usize,
+    /// What became of tasks.
+    pub(super) tasks: Counters,
+    /// Items that were answered 404.
+    pub(super) not_found: u64,
+    /// Items that were answered 409.
+    pub(super) conflicts: u64,
 }
 
-/// What an answer to a batch makes of its tasks.
-enum Verdict {
-    /// Taken: each item has its result, unless their number is wrong.
-    Success(Arc<Vec<ItemResult>>),
-    /// To be tried again.
-    Retry(Failure),
-    /// Discarded.
-    Permanent,
-}
-
-fn verdict(result: Result<Response, CallError>) -> Verdict {
-    let congested =
-        |status| if status == 503 { Verdict::Retry(Failure::Congestion) } else { Verdict::Permanent };
-    match result {
-        Ok(Response { status: 200..=299, body: Body::Batch(results) }) => Verdict::Success(results),
-        Ok(Response { status, body: _ }) => congested(status),
-        Err(CallError::Status { code, .. }) => congested(code),
-        Err(CallError::ReadTimeout) => Verdict::Retry(Failure::Congestion),
-        Err(CallError::Refused | CallError::ConnectTimeout | CallError::Reset | CallError::Broken) => {
-            Verdict::Retry(Failure::Transient)
-        }
-    }
-}
+/// No URL is configured at all, and none would come from DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoUrls;
 
 /// The URLs of the other servers, ordered by zone: this server's own zone first, or, without preference for it, the first
 /// that differs; then round the list of zones. Zones are in the order in which the configuration first names them.
-fn resolve(node: &ServerNode) -> Vec<Address> {
-    let urls = &node.client.service_urls;
+fn resolve(node: &ServerNode) -> Result<Vec<&ServiceUrl>, NoUrls> {
+    let (urls, settings) = (&node.client.service_urls, &node.client.client);
+    if urls.is_empty() && !settings.use_dns {
+        return Err(NoUrls);
+    }
     let mut zones: Vec<&str> = Vec::new();
     for url in urls.iter() {
         if !zones.contains(&&*url.zone) {
             zones.push(&url.zone);
         }
     }
-    let prefer_same = node.client.client.prefer_same_zone;
-    let first = zones.iter().position(|zone| (**zone == *node.client.zone) == prefer_same).unwrap_or(0);
+    let is_own = |zone: &str| zone.eq_ignore_ascii_case(&node.client.zone);
+    let first = zones.iter().position(|zone| is_own(zone) == settings.prefer_same_zone).unwrap_or(0);
     zones.rotate_left(first);
-    let mut addresses = Vec::new();
+    let mut others: Vec<&ServiceUrl> = Vec::new();
     for zone in zones {
         for url in urls.iter().filter(|url| &*url.zone == zone) {
-            if !is_me(node, url) && !addresses.contains(&url.address) {
-                addresses.push(url.address);
+            let known = others.iter().any(|other| other.address == url.address);
+            if !known && !is_me(node, url.address, &url.host) {
+                others.push(url);
             }
         }
     }
-    addresses
+    Ok(others)
 }
 
 /// Whether a URL is this server's own. By default the host name alone decides: servers on one host take each other for
 /// themselves.
-fn is_me(node: &ServerNode, url: &ServiceUrl) -> bool {
+fn is_me(node: &ServerNode, address: Address, host: &str) -> bool {
     match node.my_url {
-        Some(mine) => mine == url.address,
-        None => *url.host == *node.hostname,
+        Some(mine) => mine == address,
+        None if node.client.client.applications_resolver_use_ip => *host == *node.ip,
+        None => *host == *node.hostname,
     }
 }
 
 impl Peers {
     /// Resolves the list anew. Servers that are gone from it are dropped with all that waits for them; new ones begin with
     /// nothing. A list that comes out empty is not believed.
-    pub(super) fn refresh(&mut self, node: &ServerNode, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
-        let addresses = resolve(node);
-        if addresses.is_empty() {
-            return;
+    ///
+    /// # Errors
+    /// If there is no list. All stays as it was.
+    pub(super) fn refresh(
+        &mut self,
+        node: &ServerNode,
+        holders: &mut Holders,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> Result<(), NoUrls> {
+        let urls = resolve(node)?;
+        if urls.is_empty() {
+            return Ok(());
         }
-        let (kept, gone) =
-            std::mem::take(&mut self.peers).into_iter().partition(|peer| addresses.contains(&peer.address));
+        let listed = |peer: &Peer| urls.iter().any(|url| url.address == peer.address);
+        let (kept, gone) = std::mem::take(&mut self.peers).into_iter().partition(listed);
         self.peers = kept;
         let gone: Vec<Peer> = gone;
-        gone.into_iter().for_each(|peer| peer.acceptor.shut_down(holders).for_each(|call| cx.abandon(call)));
-        for address in addresses {
-            if self.peers.iter().all(|peer| peer.address != address) {
-                self.peers.push(Peer::new(self.next_number, address, &node.server, cx.now()));
+        gone.into_iter().for_each(|peer| self.drop_peer(peer, holders, cx));
+        for url in urls {
+            if self.peers.iter().all(|peer| peer.address != url.address) {
+                self.peers.push(Peer::new(self.next_number, url, node, cx.now()));
                 self.next_number += 1;
             }
         }
+        self.recognise(node);
+        Ok(())
+    }
+
+    /// Finds out which peers count as the server itself by these settings. They stay in the list, but are told nothing of
+    /// instances.
+    pub(super) fn recognise(&mut self, node: &ServerNode) {
+        self.peers.iter_mut().for_each(|peer| peer.is_me = is_me(node, peer.address, &peer.host));
     }
 
     /// Drops all peers.
     pub(super) fn shut_down(&mut self, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
-        for peer in self.peers.drain(..) {
-            peer.acceptor.shut_down(holders).for_each(|call| cx.abandon(call));
+        for peer in std::mem::take(&mut self.peers) {
+            self.drop_peer(peer, holders, cx);
         }
     }
 
-    /// Their addresses.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
-        self.peers.iter().map(|peer| peer.address)
+    fn drop_peer(&mut self, peer: Peer, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
+        self.gone = self.gone + peer.shut_down(holders, cx);
     }
 
     /// Whether there are none.
@@ -151,12 +148,23 @@ impl Peers {
         self.peers.is_empty()
     }
 
-    /// When the next turn of any dispatcher is to be taken.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.peers.iter().filter_map(|peer| peer.acceptor.deadline()).min()
+    /// Their addresses.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.peers.iter().map(|peer| peer.address)
     }
 
-    /// Tells all peers of a change. `holder` is the live object, of which each task takes a reference; a cancel has none.
+    /// The peers: number and host name.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.peers.iter().map(|peer| (peer.number, &*peer.host))
+    }
+
+    /// When the next turn of any dispatcher is to be taken.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.peers.iter().filter_map(Peer::deadline).min()
+    }
+
+    /// Tells all peers of a change to an instance. `holder` is the live object, of which each task takes a reference; a cancel
+    /// has none.
     pub(super) fn replicate(
         &mut self,
         action: Action,
@@ -166,200 +174,155 @@ impl Peers {
         holders: &mut Holders,
         cx: &mut Cx<'_, Eureka>,
     ) {
-        for peer in &mut self.peers {
-            let task = peer.task(action, subject, holder, overridden, holders, cx.wall());
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            peer.acceptor.offer(task, &mut moment, &mut self.assigned);
-            peer.send(&mut self.assigned, &mut self.batches, holders, cx);
+        let change = Change { action, subject, holder, overridden };
+        for peer in self.peers.iter_mut().filter(|peer| !peer.is_me) {
+            peer.tell(change, &mut self.outbox, holders, cx);
         }
+    }
+
+    /// Tells all peers of a group. Here nobody looks whether a peer is the server itself.
+    pub(super) fn replicate_group(
+        &mut self,
+        name: &Arc<str>,
+        enabled: bool,
+        holders: &mut Holders,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        let number = self.outbox.group(name);
+        for peer in &mut self.peers {
+            peer.tell_of_group((number, enabled), &mut self.outbox, holders, cx);
+        }
+    }
+
+    /// Sends a peer a heartbeat to try the way there. False if it is no longer there.
+    pub(super) fn prime(&self, number: u16, heartbeat: Heartbeat, cx: &mut Cx<'_, Eureka>) -> bool {
+        let peer = self.peers.iter().find(|peer| peer.number == number);
+        peer.is_some_and(|peer| {
+            peer.prime(heartbeat, cx);
+            true
+        })
     }
 
     /// Dispatchers take the turns that are due.
     pub(super) fn on_timeout(&mut self, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
-        for peer in &mut self.peers {
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            peer.acceptor.on_timeout(&mut moment, &mut self.assigned);
-            peer.send(&mut self.assigned, &mut self.batches, holders, cx);
-        }
+        self.peers.iter_mut().for_each(|peer| peer.on_timeout(&mut self.outbox, holders, cx));
     }
 
     /// The wall clock has jumped against the monotonic one.
     pub(super) fn on_wall_jump(&mut self, now: Instant, wall: Wall) {
-        self.peers.iter_mut().for_each(|peer| peer.acceptor.on_wall_jump(now, wall));
+        self.peers.iter_mut().for_each(|peer| peer.on_wall_jump(now, wall));
     }
 
     /// The answer to a batch. An answer to a peer that was dropped is ignored.
-    pub(super) fn on_outcome(
+    pub(super) fn on_batch(
         &mut self,
-        tag: Tag,
+        (number, worker): (u16, u16),
         result: Result<Response, CallError>,
+        fixes: &Fixes,
         registry: &mut Registry,
         cx: &mut Cx<'_, Eureka>,
     ) {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.number == tag.peer) else { return };
-        let Some(tasks) = peer.acceptor.answered(tag.worker) else { return };
-        match verdict(result) {
-            Verdict::Success(results) => {
-                if results.len() == tasks.len() {
-                    for (task, result) in tasks.iter().zip(results.iter()) {
-                        if !(200..=299).contains(&result.status) {
-                            peer.on_failed_item(task, result, &mut self.assigned, registry, cx);
-                        }
-                    }
-                }
-                let mut moment =
-                    Moment { now: cx.now(), wall: cx.wall(), holders: &mut registry.store.holders };
-                peer.acceptor.finish(tag.worker, tasks, &mut moment);
+        let Some(at) = self.peers.iter().position(|peer| peer.number == number) else { return };
+        let Some(tasks) = self.peers[at].answered(worker) else { return };
+        let verdict = match verdict(result, fixes) {
+            // A success without the entity is none.
+            Verdict::Success(Body::Batch(results)) => {
+                self.on_results(at, &tasks, &results, registry, cx);
+                Verdict::Success(Body::Empty)
             }
-            Verdict::Retry(failure) => {
-                let mut moment =
-                    Moment { now: cx.now(), wall: cx.wall(), holders: &mut registry.store.holders };
-                peer.acceptor.retry(tag.worker, tasks, failure, &mut moment);
-            }
-            Verdict::Permanent => {
-                let mut moment =
-                    Moment { now: cx.now(), wall: cx.wall(), holders: &mut registry.store.holders };
-                peer.acceptor.finish(tag.worker, tasks, &mut moment);
-            }
-        }
-        peer.send(&mut self.assigned, &mut self.batches, &registry.store.holders, cx);
+            Verdict::Success(_) => Verdict::Permanent,
+            other => other,
+        };
+        let holders = &mut registry.store.holders;
+        self.peers[at].end_batch((worker, tasks), verdict, &mut self.outbox, holders, cx);
     }
 
-    /// Figures over all peers there are now.
-    pub(super) fn counters(&self) -> Counters {
-        self.peers.iter().fold(Counters::default(), |sum, peer| Counters {
-            pending: sum.pending + peer.acceptor.waiting() as u64,
-            overflows: sum.overflows + peer.acceptor.overflows(),
-            expired: sum.expired + peer.acceptor.expired(),
-        })
+    /// The answer about a group.
+    pub(super) fn on_group(
+        &mut self,
+        (number, worker): (u16, u16),
+        result: Result<Response, CallError>,
+        fixes: &Fixes,
+        holders: &mut Holders,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.number == number) {
+            peer.on_group(worker, verdict(result, fixes), &mut self.outbox, holders, cx);
+        }
+    }
+
+    /// Results of a delivered batch, one for each item; with another number of them, none is looked at.
+    fn on_results(
+        &mut self,
+        at: usize,
+        tasks: &[Task],
+        results: &[ItemResult],
+        registry: &mut Registry,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        if results.len() != tasks.len() {
+            return;
+        }
+        for (task, result) in tasks.iter().zip(results) {
+            if !(200..=299).contains(&result.status) {
+                self.not_found += u64::from(result.status == 404);
+                self.conflicts += u64::from(result.status == 409);
+                self.on_failed_item(at, task, result, registry, cx);
+            }
+        }
+    }
+
+    /// An item was refused. Only heartbeats are repaired.
+    fn on_failed_item(
+        &mut self,
+        at: usize,
+        task: &Task,
+        result: &ItemResult,
+        registry: &mut Registry,
+        cx: &mut Cx<'_, Eureka>,
+    ) {
+        let Subject::Instance { action: Action::Heartbeat, app, id, holder, .. } = task.subject else {
+            return;
+        };
+        if result.status == 404 {
+            // The peer lacks the instance, or its copy is older.
+            let register = Change { action: Action::Register, subject: (app, id), holder, overridden: None };
+            self.peers[at].queue(register, &mut self.outbox, &mut registry.store.holders, cx);
+        } else if registry.config.sync_when_timestamp_differs
+            && let Some(newer) = &result.entity
+            && adopt(newer, registry, cx)
+        {
+            self.replications.increment();
+        }
+    }
+
+    /// Figures over all peers there are now, and, of what is counted up, also those that are gone.
+    pub(super) fn figures(&self) -> Figures {
+        let dispatchers = || self.peers.iter().flat_map(Peer::dispatchers);
+        Figures {
+            pending: dispatchers().map(Acceptor::waiting).sum(),
+            workers: dispatchers().map(Acceptor::workers).sum(),
+            tasks: dispatchers().map(Acceptor::counters).fold(self.gone, |sum, counters| sum + counters),
+            not_found: self.not_found,
+            conflicts: self.conflicts,
+        }
     }
 
     /// Folds the state into a hash.
     pub(super) fn fingerprint(&self, holders: &Holders, mut into: &mut dyn Hasher) {
-        for peer in &self.peers {
-            (peer.number, peer.address).hash(&mut into);
-            peer.acceptor.fingerprint(holders, into);
-        }
+        self.replications.hash(&mut into);
+        self.peers.iter().for_each(|peer| peer.fingerprint(holders, into));
     }
 }
 
-impl Peer {
-    fn new(number: u16, address: Address, config: &ServerConfig, now: Instant) -> Peer {
-        Peer {
-            number,
-            address,
-            connect_timeout: config.peer_connect_timeout,
-            read_timeout: config.peer_read_timeout,
-            task_life: config.max_time_for_replication,
-            acceptor: Acceptor::new(
-                config.max_elements_in_peer_replication_pool,
-                config.max_threads_for_peer_replication,
-                now,
-            ),
-        }
-    }
-
-    fn task(
-        &self,
-        action: Action,
-        (app, id): (ServiceId, InstanceId),
-        holder: Option<Holder>,
-        overridden: Option<Status>,
-        holders: &mut Holders,
-        wall: Wall,
-    ) -> Task {
-        let life = match (action, holder) {
-            (Action::Register | Action::Heartbeat, Some(holder)) => {
-                holders.renewal_interval(holder).unwrap_or(DEFAULT_LIFE)
-            }
-            _ => self.task_life,
-        };
-        assert_eq!(
-            holder.is_none(),
-            action == Action::Cancel,
-            "all but a cancel refer to an object: {action:?}"
-        );
-        Task {
-            action,
-            app,
-            id,
-            holder: holder.map(|holder| holders.retain(holder)),
-            overridden,
-            expires_ms: (wall + life).as_millis(),
-            submitted_ms: wall.as_millis(),
-        }
-    }
-
-    /// Sends the batches that the acceptor has assigned.
-    fn send(
-        &mut self,
-        assigned: &mut Vec<u16>,
-        batches: &mut Recycler<Item>,
-        holders: &Holders,
-        cx: &mut Cx<'_, Eureka>,
-    ) {
-        for worker in assigned.drain(..) {
-            let tasks = self.acceptor.batch(worker);
-            let items = batches.list(|items| items.extend(tasks.iter().map(|task| item(task, holders))));
-            let tag = eureka::Tag::Replication(Tag { peer: self.number, worker });
-            let request = Request::Batch(items);
-            let call = cx.call(self.address, POOL, request, self.connect_timeout, self.read_timeout, tag);
-            self.acceptor.sent(worker, call);
-        }
-    }
-
-    /// An item of a delivered batch was refused. Only heartbeats are repaired.
-    fn on_failed_item(
-        &mut self,
-        task: &Task,
-        result: &ItemResult,
-        assigned: &mut Vec<u16>,
-        registry: &mut Registry,
-        cx: &mut Cx<'_, Eureka>,
-    ) {
-        if task.action != Action::Heartbeat {
-            return;
-        }
-        if result.status == 404 {
-            // The peer lacks the instance, or its copy is older.
-            let holders = &mut registry.store.holders;
-            let register =
-                self.task(Action::Register, (task.app, task.id), task.holder, None, holders, cx.wall());
-            let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
-            self.acceptor.offer(register, &mut moment, assigned);
-        } else if registry.config.sync_when_timestamp_differs
-            && let Some(newer) = &result.entity
-        {
-            adopt(newer, registry, cx);
-        }
-    }
-}
-
-/// Takes over a peer's newer copy (`syncInstancesIfTimestampDiffers`).
-fn adopt(newer: &Arc<InstanceInfo>, registry: &mut Registry, cx: &mut Cx<'_, Eureka>) {
+/// Takes over a peer's newer copy (`syncInstancesIfTimestampDiffers`). False if it failed.
+fn adopt(newer: &Arc<InstanceInfo>, registry: &mut Registry, cx: &mut Cx<'_, Eureka>) -> bool {
     if newer.overridden != Status::Unknown && registry.store_override(newer.id, newer.overridden, cx).is_err()
     {
         // The original fails here on an instance that it cannot read, and registers nothing.
-        return;
+        return false;
     }
-    if let Ok(incoming) = registry.register(Arc::clone(newer), Origin::Sync, cx) {
-        registry.store.holders.release(incoming);
-    }
-}
-
-/// A task as it goes into a batch: with what the live object holds now.
-fn item(task: &Task, holders: &Holders) -> Item {
-    let (app, id) = (task.app, task.id);
-    let Some(holder) = task.holder else { return Item::Cancel { app, id } };
-    let (status, last_dirty) = (holders.status(holder), holders.version(holder));
-    match task.action {
-        Action::Register => Item::Register(Arc::clone(holders.get(holder))),
-        Action::Heartbeat => {
-            let overridden = task.overridden;
-            Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
-        }
-        Action::Cancel => Item::Cancel { app, id },
-        Action::SetStatus => Item::SetStatus { app, id, status, last_dirty },
-        Action::ClearStatus => Item::ClearStatus { app, id, status, last_dirty },
-    }
+    let Ok(incoming) = registry.register(Arc::clone(newer), Origin::Sync, cx) else { return false };
+    registry.store.holders.release(incoming);
+    true
 }

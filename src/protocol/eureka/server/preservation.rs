@@ -120,28 +120,32 @@ mod tests {
         preservation
     }
 
-    /// Golden vectors of the reference, 12.1: expected clients, threshold, renewals that let leases expire.
+    /// Golden vectors of the reference, 12.1: expected clients, threshold, renewals that let leases expire, clients that may be silent
+    /// while the others renew twice a minute.
     #[test]
     fn thresholds_at_the_defaults() {
         let config = config(30, 0.85);
-        let check = |expected, threshold, enough| {
+        let check = |expected, threshold, enough: u32, silent: u32| {
             let mut preservation = Preservation::new(0);
             preservation.set_expected(expected, &config);
             assert_eq!(preservation.threshold(), threshold, "{expected} expected clients");
-            assert!(with_rate(preservation, enough).expiration_enabled(&config), "{enough} renewals suffice");
-            assert!(!with_rate(preservation, enough - 1).expiration_enabled(&config), "one less protects");
+            let expire = |renewals| with_rate(preservation, renewals).expiration_enabled(&config);
+            assert_eq!((expire(enough - 1), expire(enough)), (false, true), "{expected} expected clients");
+            let without = |silent| expire(2 * (expected - silent));
+            assert!(without(silent) && !without(silent + 1), "{silent} of {expected} silent");
         };
-        check(1, 1, 2);
-        check(2, 3, 4);
-        check(3, 5, 6);
-        check(6, 10, 11);
-        check(7, 11, 12);
-        check(8, 13, 14);
-        check(9, 15, 16);
-        check(20, 34, 35);
-        check(50, 85, 86);
-        check(100, 170, 171);
-        check(1000, 1700, 1701);
+        check(2, 3, 4, 0);
+        check(1, 1, 2, 0);
+        check(3, 5, 6, 0);
+        check(6, 10, 11, 0);
+        check(7, 11, 12, 1);
+        check(20, 34, 35, 2);
+        check(100, 170, 171, 14);
+        check(1000, 1700, 1701, 149);
+        // Below the table, executed: threshold alone.
+        check(8, 13, 14, 1);
+        check(9, 15, 16, 1);
+        check(50, 85, 86, 7);
     }
 
     /// Golden vectors of the reference, 12.1, other settings: interval (s), percent, expected clients, threshold.

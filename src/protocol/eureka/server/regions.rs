@@ -11,13 +11,13 @@
 //! Differs from upstream: where the first region counts, it is the first in the settings; the original asks a hash map. Instances
 //! are shared values: what is registered here after it was found elsewhere does not change the other region's copy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::store::{Change, Store};
 use crate::protocol::eureka::instance::{Applications, Delta, Histogram, InstanceInfo, LeaseStamps};
-use crate::protocol::eureka::node::ServerNode;
+use crate::protocol::eureka::node::{RemoteRegion, ServerNode};
 use crate::protocol::{InstanceId, ServiceId};
 
 /// What was fetched last: everything, or changes.
@@ -73,7 +73,7 @@ impl Regions {
     /// Nothing fetched yet.
     pub(super) fn new(node: &ServerNode) -> Regions {
         let empty = Arc::new(Applications::default());
-        let region = |region: &crate::protocol::eureka::node::RemoteRegion| Region {
+        let region = |region: &RemoteRegion| Region {
             name: Arc::clone(&region.name),
             white_list: region.white_list.clone(),
             content: Arc::clone(&empty),
@@ -97,7 +97,6 @@ impl Regions {
     }
 
     /// Takes over everything that was fetched from the region with this number, in the order of the settings.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn adopt(&mut self, region: usize, content: Arc<Applications>) {
         let region = &mut self.regions[region];
         region.apps = content.instances().iter().map(|info| info.app).collect();
@@ -106,7 +105,6 @@ impl Regions {
     }
 
     /// Takes over what a region has become by a delta. Applications are never forgotten, even if nothing is left of them.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn adopt_changes(&mut self, region: usize, content: Arc<Applications>, delta: Arc<Delta>) {
         let region = &mut self.regions[region];
         region.apps.extend(content.instances().iter().chain(delta.changes()).map(|info| info.app));
@@ -114,9 +112,13 @@ impl Regions {
     }
 
     /// What is known of a region.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn content(&self, region: usize) -> &Arc<Applications> {
         &self.regions[region].content
+    }
+
+    /// Whether a region has applications, be they without instances.
+    pub(super) fn has_apps(&self, region: usize) -> bool {
+        !self.regions[region].apps.is_empty()
     }
 
     /// Whether every region was fetched at least once (`readyForServingData`).
@@ -182,7 +184,7 @@ impl Sources<'_> {
         if regions.is_empty() {
             return local;
         }
-        let mut merged: std::collections::BTreeMap<InstanceId, Remote> =
+        let mut merged: BTreeMap<InstanceId, Remote> =
             entries(&local).map(|entry| (entry.0.id, entry)).collect();
         for region in regions {
             let shown = entries(&region.content).filter(|(info, _)| self.regions.shows(region, info.app));

@@ -1,8 +1,6 @@
 //! The operations on the registry, step by step as the original does them (`AbstractInstanceRegistry`,
-//! `PeerAwareInstanceRegistryImpl`). Who asks, over which protocol, and who else must be told is not decided here.
-//!
-//! Left out: what an encoder makes of a registration that lacks its overridden status, where that fails half-way: in the original it
-//! may fail, too, and blank the registry for all readers.
+//! `PeerAwareInstanceRegistryImpl`). Who asks, over which protocol, and who else must be told is not decided here. The longest of
+//! them, registering, is in [`super::registering`].
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -10,8 +8,8 @@ use std::time::Duration;
 
 use super::cache::{CachePolicy, Payload, ResponseCache};
 use super::eviction::Evictor;
+use super::groups::Groups;
 use super::holders::Holder;
-use super::lease::{DEFAULT_DURATION, Lease};
 use super::overrides::Overrides;
 use super::preservation::Preservation;
 use super::regions::{Regions, Remote, Sources};
@@ -19,18 +17,14 @@ use super::rules;
 use super::store::Store;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::{Fixes, ServerConfig};
-use crate::protocol::eureka::instance::{About, Action, InstanceInfo};
+use crate::protocol::eureka::instance::Action;
 use crate::protocol::eureka::node::ServerNode;
-use crate::protocol::eureka::wire::{Pairs, Query, Stamp};
+use crate::protocol::eureka::wire::{Query, Stamp};
 use crate::protocol::{Cx, Event, InstanceId, Origin, ServiceId, Status};
 
 /// The instance has no lease, or one that has expired while leases may expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
-
-/// An operation failed in its middle: what it had done by then stays done, but neither readers nor peers are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HalfDone;
 
 /// What an operator does to the status of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +40,7 @@ pub(super) enum Assertion {
 pub(super) enum AssertionError {
     /// There is no lease.
     NoLease,
-    /// The version is no number; see [`HalfDone`].
+    /// The version is no number; see [`super::registering::HalfDone`].
     HalfDone,
 }
 
@@ -56,7 +50,7 @@ pub(super) struct Registry {
     /// The settings, read anew at each use as the original does.
     pub(super) config: Arc<ServerConfig>,
     /// Behaviour of other versions.
-    fixes: Arc<Fixes>,
+    pub(super) fixes: Arc<Fixes>,
     /// Leases and live objects.
     pub(super) store: Store,
     /// What operators have set.
@@ -65,6 +59,8 @@ pub(super) struct Registry {
     pub(super) preservation: Preservation,
     /// The eviction runs so far.
     pub(super) evictor: Evictor,
+    /// In AWS: groups of instances.
+    pub(super) groups: Option<Groups>,
     /// Registries of other regions.
     pub(super) regions: Regions,
     cache: ResponseCache,
@@ -94,6 +90,7 @@ impl Registry {
             overrides: Overrides::default(),
             preservation: Preservation::new(config.expected_number_of_clients_sending_renews),
             evictor: Evictor::default(),
+            groups: None,
             regions: Regions::new(node),
             cache: ResponseCache::new(policy),
         }
@@ -144,128 +141,6 @@ impl Registry {
             }
         }
         self.regions.instance_by_key(key)
-    }
-
-    /// Registers an instance: a new lease, whatever there was before. Returns a reference to the *incoming* object, which is what
-    /// other servers are told even if the existing one was kept.
-    ///
-    /// # Errors
-    /// If the overridden status is missing, and that is not taken for none: with the lease in place.
-    pub(super) fn register(
-        &mut self,
-        info: Arc<InstanceInfo>,
-        origin: Origin,
-        cx: &mut Cx<'_, Eureka>,
-    ) -> Result<Holder, HalfDone> {
-        let before = self.about(info.id);
-        let incoming = self.store.holders.insert(self.decoded(info));
-        self.enrol(incoming, before, origin, cx)
-    }
-
-    /// A registration as the codec makes it out: an overridden status that is missing is none, or stays missing.
-    fn decoded(&self, mut info: Arc<InstanceInfo>) -> Arc<InstanceInfo> {
-        if info.about.override_absent && self.fixes.override_defaults_to_unknown {
-            Arc::make_mut(&mut Arc::make_mut(&mut info).about).override_absent = false;
-        }
-        info
-    }
-
-    /// Changes metadata where they lie, and registers the object that they belong to once more: so its version stays, and its lease
-    /// begins anew. An instance that only another region has is registered here. Of two entries with one name the first counts.
-    ///
-    /// # Errors
-    /// None if there is no such instance; else as [`register`](Registry::register).
-    pub(super) fn set_metadata(
-        &mut self,
-        (app, id): (ServiceId, InstanceId),
-        entries: &Pairs,
-        cx: &mut Cx<'_, Eureka>,
-    ) -> Option<Result<Holder, HalfDone>> {
-        let local = if self.store.app(id) == Some(app) { self.find(id, cx.wall().as_millis()) } else { None };
-        let before = self.about(id);
-        let holder = match local {
-            Some(holder) => self.store.holders.retain(holder),
-            None => {
-                let (info, _) = self.regions.instance(app, id)?;
-                self.store.holders.insert(info)
-            }
-        };
-        self.store.holders.change(holder, |info| {
-            let metadata = &mut Arc::make_mut(&mut info.about).metadata;
-            for (name, value) in entries.iter().rev() {
-                metadata.insert(Arc::clone(name), Arc::clone(value));
-            }
-        });
-        Some(self.enrol(holder, before, Origin::Client, cx))
-    }
-
-    /// The common part of registering and changing metadata. Takes over the reference, and gives it back if all goes well.
-    fn enrol(
-        &mut self,
-        incoming: Holder,
-        before: Option<Arc<About>>,
-        origin: Origin,
-        cx: &mut Cx<'_, Eureka>,
-    ) -> Result<Holder, HalfDone> {
-        let (info, now_ms) = (self.store.holders.get(incoming), cx.wall().as_millis());
-        let (id, key) = (info.id, info.override_key());
-        let duration = info.lease.map(|lease| lease.duration).filter(|duration| !duration.is_zero());
-        let existing = self.store.lease(id).map(|lease| lease.holder);
-        let leased_status = existing.map(|holder| self.store.holders.status(holder));
-        let registrant = match existing {
-            Some(holder) if self.version(holder) > self.version(incoming) => {
-                if self.fixes.conflict_keeps_content {
-                    holder
-                } else {
-                    let newer = self.version(holder);
-                    self.store.holders.change(incoming, |info| info.last_dirty = newer);
-                    incoming
-                }
-            }
-            Some(_) => incoming,
-            None => {
-                self.preservation.lease_added(&self.config);
-                incoming
-            }
-        };
-        let reference = self.store.holders.retain(registrant);
-        self.store.put(Lease::new(reference, duration.unwrap_or(DEFAULT_DURATION), now_ms), now_ms);
-
-        let info = self.store.holders.get(registrant);
-        let (overridden, absent) = (info.overridden, info.about.override_absent);
-        let mut result = Ok(incoming);
-        if (absent || overridden != Status::Unknown) && !self.overrides.contains(key, cx.now()) {
-            if absent {
-                self.store.holders.release(incoming);
-                result = Err(HalfDone);
-            } else {
-                self.overrides.put(key, overridden, cx.now());
-            }
-        }
-        if result.is_ok() {
-            if let Some(status) = self.overrides.get(key, cx.now()) {
-                self.store.holders.change(registrant, |info| info.overridden = status);
-            }
-            let status = self.resolve((id, registrant), leased_status, origin, cx);
-            self.store.set_status(registrant, status);
-            if status == Status::Up {
-                self.store.service_up(id, now_ms);
-            }
-            self.mark(registrant, Action::Added, now_ms);
-        }
-
-        let info = self.store.holders.get(registrant);
-        cx.emit(Event::Registered { instance: id, status: info.status, version: info.last_dirty, origin });
-        if before.is_some_and(|before| {
-            !Arc::ptr_eq(&before, &info.about) && before.metadata != info.about.metadata
-        }) {
-            cx.emit(Event::MetadataChanged { instance: id });
-        }
-        assert!(
-            self.store.lease(id).is_some_and(|lease| lease.holder == registrant),
-            "registered, so leased: {id:?}"
-        );
-        result
     }
 
     /// Renews a lease. False if there is none, or if its status is unknown: the client is to register again.
@@ -449,20 +324,18 @@ impl Registry {
         self.overrides.fingerprint(into);
         self.preservation.hash(&mut into);
         self.evictor.hash(&mut into);
+        self.groups.iter().for_each(|groups| groups.fingerprint(into));
         self.regions.fingerprint(into);
         self.cache.fingerprint(into);
     }
 
-    fn version(&self, holder: Holder) -> i64 {
+    /// The version of an object.
+    pub(super) fn version(&self, holder: Holder) -> i64 {
         self.store.holders.version(holder)
     }
 
-    /// What the leased object of an instance says about it.
-    fn about(&self, id: InstanceId) -> Option<Arc<About>> {
-        Some(Arc::clone(&self.store.holders.get(self.store.lease(id)?.holder).about))
-    }
-
-    fn resolve(
+    /// The status that an object comes to by the rules.
+    pub(super) fn resolve(
         &mut self,
         (id, holder): (InstanceId, Holder),
         leased: Option<Status>,
@@ -470,7 +343,17 @@ impl Registry {
         cx: &Cx<'_, Eureka>,
     ) -> Status {
         let reported = self.store.holders.status(holder);
-        rules::resolve(reported, || self.overridden(id, cx), leased, is_replication(origin))
+        let Registry { store, overrides, groups, config, .. } = self;
+        let group = || {
+            let groups = groups.as_mut()?;
+            let name = store.holders.get(holder).about.asg.as_ref()?;
+            Some(groups.enabled(name, config.use_aws_asg_api, cx.now()))
+        };
+        let overridden = || match overrides.held() {
+            0 => None,
+            _ => overrides.get(store.override_key(id), cx.now()),
+        };
+        rules::resolve(reported, overridden, group, leased, is_replication(origin))
     }
 
     fn extend(&mut self, id: InstanceId, now_ms: i64) {
@@ -479,7 +362,7 @@ impl Registry {
     }
 
     /// Every mutation but a renewal ends so: a line in the delta, and a cache that must be generated anew.
-    fn mark(&mut self, holder: Holder, action: Action, now_ms: i64) {
+    pub(super) fn mark(&mut self, holder: Holder, action: Action, now_ms: i64) {
         self.store.holders.change(holder, |info| {
             info.action = Some(action);
             info.last_updated = now_ms;

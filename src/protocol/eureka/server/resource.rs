@@ -8,11 +8,10 @@
 use std::sync::Arc;
 
 use super::Server;
-use super::acceptor::Action;
-use super::boot::Phase;
 use super::cache::Payload;
 use super::holders::Holder;
 use super::registry::{Assertion, AssertionError};
+use super::task::Action;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
 use crate::protocol::eureka::instance::{About, InstanceInfo};
@@ -29,17 +28,9 @@ fn origin(replication: bool) -> Origin {
 type Verdict = (u16, Option<Holder>);
 
 impl Server {
-    /// A request, through the filters in front of the resources.
-    ///
-    /// Differs from upstream: a server that has not opened its port yet answers 503, where nobody would listen.
+    /// A request, through the filters in front of the resources. One that arrived before the port closed is answered 503.
     pub(super) fn serve(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
-        let listens = match self.phase {
-            Phase::Constructing | Phase::Stopping => false,
-            // Spring syncs in the background, behind an open port.
-            Phase::Syncing { .. } => self.node.client.profile == Profile::SpringCloud,
-            Phase::Open => true,
-        };
-        if !listens {
+        if !self.listens() {
             return Response::empty(503);
         }
         let response = self.answer(request, cx);
@@ -124,9 +115,9 @@ impl Server {
             Request::Register { app, info, replication } => self.register(app, info, replication, cx),
             Request::Heartbeat(heartbeat, replication) => {
                 let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
-                let newer = newer.map(|holder| self.put_down(holder));
+                let Some(newer) = newer else { return Response::empty(status) };
                 let stamps = self.registry.store.stamps(heartbeat.id);
-                Response { status, body: newer.map_or(Body::Empty, |info| Body::Instance(info, stamps)) }
+                Response { status, body: Body::Instance(self.put_down(newer), stamps) }
             }
             Request::Cancel { app, id, replication } => {
                 Response::empty(self.cancel((app, id), replication, cx))
@@ -142,8 +133,9 @@ impl Server {
             Request::SetMetadata { app, id, entries } => {
                 Response::empty(self.set_metadata((app, id), &entries, cx))
             }
-            // Outside AWS there are no groups.
-            Request::SetGroup { .. } => Response::empty(400),
+            Request::SetGroup { name, enabled, replication } => {
+                self.set_group(&name, enabled, replication, cx)
+            }
             Request::Batch(items) => self.batch(&items, cx),
             Request::Get(query) => self.read(&query, cx),
             Request::Instance { app, id } => {
@@ -263,7 +255,9 @@ impl Server {
         cx: &mut Cx<'_, Eureka>,
     ) {
         let holders = &mut self.registry.store.holders;
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             self.peers.replicate(Action::Register, subject, Some(incoming), None, holders, cx);
         }
         holders.release(incoming);
@@ -292,7 +286,9 @@ impl Server {
         if !self.registry.renew(id, origin(replication), cx) {
             return (404, None);
         }
-        if !replication && !self.peers.is_empty() {
+        if replication {
+            self.peers.replications.increment();
+        } else if !self.peers.is_empty() {
             let overridden = self.registry.overridden(id, cx);
             self.replicate_found(Action::Heartbeat, (heartbeat.app, id), overridden, cx);
         }
@@ -331,7 +327,9 @@ impl Server {
         if !self.registry.cancel(subject, origin(replication), cx) {
             return 404;
         }
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             self.peers.replicate(Action::Cancel, subject, None, None, &mut self.registry.store.holders, cx);
         }
         200
@@ -359,7 +357,9 @@ impl Server {
             Err(AssertionError::NoLease | AssertionError::HalfDone) => return 500,
             Ok(()) => {}
         }
-        if !replication {
+        if replication {
+            self.peers.replications.increment();
+        } else {
             let action = match assertion {
                 Assertion::Set(_) => Action::SetStatus,
                 Assertion::Clear(_) => Action::ClearStatus,

@@ -1,17 +1,17 @@
 //! The rule chain that decides which status a registration or a renewal results in (`InstanceStatusOverrideRule`). A pure
 //! function, so that its table can be read and tested as one.
-//!
-//! Left out: the AWS rule (`AsgEnabledRule`), which nothing outside Amazon can match.
 
 use crate::protocol::Status;
 
 /// The status that results, by the first rule that matches.
 ///
-/// `overridden` is only called if rule 2 is reached: looking an override up refreshes its expiry. `leased` is the status of the
-/// object that holds the lease at present, if there is one.
+/// `overridden` is only called if rule 2 is reached: looking an override up refreshes its expiry. So is `group` with rule 3: in
+/// AWS, whether the instance's group is enabled, if it has one. `leased` is the status of the object that holds the lease at
+/// present, if there is one.
 pub(super) fn resolve(
     reported: Status,
     overridden: impl FnOnce() -> Option<Status>,
+    group: impl FnOnce() -> Option<bool>,
     leased: Option<Status>,
     replication: bool,
 ) -> Status {
@@ -22,6 +22,10 @@ pub(super) fn resolve(
     // 2. OverrideExists
     if let Some(status) = overridden() {
         return status;
+    }
+    // 3. AsgEnabled: whatever the client says, the group decides.
+    if let Some(enabled) = group() {
+        return if enabled { Status::Up } else { Status::OutOfService };
     }
     // 4. LeaseExists: a client cannot move itself between UP and OUT_OF_SERVICE while it has a lease.
     match leased {
@@ -44,7 +48,7 @@ mod tests {
     fn the_first_matching_rule_wins() {
         let check = |reported, overridden, leased, replication, expected| {
             assert_eq!(
-                resolve(reported, || overridden, leased, replication),
+                resolve(reported, || overridden, || None, leased, replication),
                 expected,
                 "{reported} with override {overridden:?} over {leased:?}, replication {replication}"
             );
@@ -69,6 +73,25 @@ mod tests {
 
     #[test]
     fn an_override_is_not_looked_up_for_a_client_that_cannot_serve() {
-        assert_eq!(resolve(Down, || unreachable!("rule 1 matches first"), Some(Up), false), Down);
+        let first = || unreachable!("rule 1 matches first");
+        assert_eq!(resolve(Down, first, || unreachable!("as before"), Some(Up), false), Down);
+    }
+
+    /// The reference, 2.4, rule 3.
+    #[test]
+    fn a_group_decides_for_all_who_can_serve_and_have_no_override() {
+        let check = |reported, overridden, enabled, expected| {
+            for (leased, replication) in [(None, true), (Some(Up), false), (Some(OutOfService), false)] {
+                let status = resolve(reported, || overridden, || Some(enabled), leased, replication);
+                assert_eq!(status, expected, "{reported}, override {overridden:?}, enabled: {enabled}");
+            }
+        };
+        check(Up, None, false, OutOfService);
+        check(OutOfService, None, false, OutOfService);
+        check(Up, None, true, Up);
+        check(OutOfService, None, true, Up);
+        check(Down, None, false, Down);
+        check(Up, Some(Down), false, Down);
+        check(OutOfService, Some(Up), false, Up);
     }
 }

@@ -1,4 +1,6 @@
 //! How long a peer is left in peace after a failure (`TrafficShaper`). All workers of a peer wait together.
+//!
+//! Left out: the cap of 30 s, which pauses that are hard-coded do not reach.
 
 /// Pause after a busy peer or a read timeout, in ms: 1000 (hard-coded in Netflix/eureka:
 /// `PeerEurekaNode.SERVER_UNAVAILABLE_SLEEP_TIME_MS`).

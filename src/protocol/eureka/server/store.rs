@@ -180,19 +180,19 @@ impl Store {
 
     /// The whole registry as it is now.
     pub(super) fn applications(&mut self) -> Applications {
-        let applications = self.listed(|_| true);
+        let applications = self.listed(self.leased as usize, |_| true);
         assert_eq!(applications.histogram(), self.histogram, "the running histogram has lost count");
         applications
     }
 
     /// One application as it is now.
     pub(super) fn application(&mut self, app: ServiceId) -> Applications {
-        self.listed(|record| record.app == Some(app))
+        self.listed(0, |record| record.app == Some(app))
     }
 
-    fn listed(&mut self, wanted: impl Fn(&Record) -> bool) -> Applications {
-        let mut instances = Vec::with_capacity(self.leased as usize);
-        let mut stamps = Vec::with_capacity(self.leased as usize);
+    fn listed(&mut self, expected: usize, wanted: impl Fn(&Record) -> bool) -> Applications {
+        let mut instances = Vec::with_capacity(expected);
+        let mut stamps = Vec::with_capacity(expected);
         for (lease, record) in self.leases.iter().zip(&self.records) {
             if let Some(lease) = lease
                 && wanted(record)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::protocol::eureka::config::{ClientConfig, Profile, ServerConfig};
+use crate::protocol::eureka::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
 use crate::protocol::eureka::instance::{About, Action, Applications, Delta, InstanceInfo, LeaseInfo};
-use crate::protocol::eureka::node::{ClientNode, ServiceUrl};
+use crate::protocol::eureka::node::{ClientNode, Registration, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Heartbeat, Item, Query, Request, Resource, Response, Stamp};
 use crate::protocol::eureka::{self, Config};
 use crate::protocol::random::{Key, Stream};
@@ -16,10 +16,20 @@ use crate::protocol::{
 };
 use Status::{Down, OutOfService, Starting, Unknown, Up};
 
+mod boot;
+mod cache;
 mod conflicts;
 mod dispatch;
+mod figures;
+mod groups;
 mod leases;
+mod live;
+mod peers;
 mod reads;
+mod regions;
+mod registration;
+mod remote;
+mod switches;
 
 const APP: ServiceId = ServiceId(0);
 const MS: u64 = 1_000_000;
@@ -55,10 +65,35 @@ fn node(profile: Profile, peers: u32) -> ServerNode {
     ServerNode::new(Arc::new(ServerConfig::defaults(profile)), client, Arc::from("peer0"))
 }
 
+/// The application of the servers themselves.
+const SERVERS: ServiceId = ServiceId(9);
+
+/// A server whose embedded client registers it as instance 90, and reads the registry.
+fn registering(profile: Profile, peers: u32) -> ServerNode {
+    let mut node = node(profile, peers);
+    let client = Arc::make_mut(&mut node.client.client);
+    (client.register_with_eureka, client.fetch_registry) = (true, true);
+    node.client.instance = Some(Registration {
+        app: SERVERS,
+        id: InstanceId(90),
+        instance: Arc::new(InstanceConfig::defaults(profile)),
+        initial_status: Up,
+        about: Arc::new(About::least("eureka", "peer0")),
+    });
+    node
+}
+
 /// A Spring server without peers, and the settings changed by `change`.
 fn alone(change: impl FnOnce(&mut ServerConfig)) -> Driver {
     let mut node = node(Profile::SpringCloud, 0);
     change(Arc::make_mut(&mut node.server));
+    Driver::new(node)
+}
+
+/// A Spring server with a peer that behaves as `change` says.
+fn switched(change: impl FnOnce(&mut Fixes)) -> Driver {
+    let mut node = node(Profile::SpringCloud, 1);
+    change(Arc::make_mut(&mut node.client.fixes));
     Driver::new(node)
 }
 
@@ -77,7 +112,9 @@ struct Driver {
     events: Vec<Event>,
     /// Calls that the server has made, with the time in ms.
     calls: Vec<(u64, Call<Eureka>)>,
-    exited: bool,
+    /// Whether the port is open.
+    listens: bool,
+    exited: Option<i32>,
 }
 
 impl Driver {
@@ -87,8 +124,17 @@ impl Driver {
         let mut cx = Cx::new(NodeId(0), Instant(0), wall, &mut random, &mut next_id, &mut effects);
         let server = Server::start(&node, &mut cx);
         let (events, calls) = (Vec::new(), Vec::new());
-        let mut driver =
-            Driver { server, now_ms: 0, wall_offset_ms: 0, random, next_id, events, calls, exited: false };
+        let mut driver = Driver {
+            server,
+            now_ms: 0,
+            wall_offset_ms: 0,
+            random,
+            next_id,
+            events,
+            calls,
+            listens: true,
+            exited: None,
+        };
         driver.carry_out(effects);
         driver
     }
@@ -116,7 +162,8 @@ impl Driver {
                 Effect::Respond { response, .. } => answer = Some(response),
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Call(call) => self.calls.push((self.now_ms, call)),
-                Effect::Exit { .. } => self.exited = true,
+                Effect::Listen(open) => self.listens = open,
+                Effect::Exit { code } => self.exited = Some(code),
                 Effect::Done { answer: done, .. } => {
                     let status = match done {
                         Answer::Ok => 200,
@@ -148,6 +195,7 @@ impl Driver {
     }
 
     fn request(&mut self, request: Request) -> Response {
+        assert!(self.listens, "the port is closed");
         let input = Input::Request { id: RequestId(0), from: Address(99), request };
         self.input(input).expect("requests are answered at once")
     }
@@ -192,6 +240,15 @@ impl Driver {
             replication: false,
         })
         .status
+    }
+
+    fn set_metadata(&mut self, id: u32, entries: &[(&str, &str)]) -> u16 {
+        let entries = entries.iter().map(|(name, value)| (Arc::from(*name), Arc::from(*value))).collect();
+        self.request(Request::SetMetadata { app: APP, id: InstanceId(id), entries }).status
+    }
+
+    fn get(&mut self, query: Query) -> Response {
+        self.request(Request::Get(query.into()))
     }
 
     fn held(&self, id: u32) -> Option<InstanceInfo> {
@@ -246,6 +303,15 @@ impl Driver {
             .collect()
     }
 
+    /// The calls made since the last look, of whatever kind.
+    fn calls(&mut self) -> Vec<(u64, Call<Eureka>)> {
+        std::mem::take(&mut self.calls)
+    }
+
+    fn answer(&mut self, call: &Call<Eureka>, result: Result<Response, CallError>) {
+        self.input(Input::Outcome { call: call.id, tag: call.tag, result });
+    }
+
     fn outcome(&mut self, batch: &Batch, result: Result<Response, CallError>) {
         self.input(Input::Outcome { call: batch.call, tag: batch.tag, result });
     }
@@ -288,79 +354,6 @@ fn equal_inputs_give_equal_fingerprints_and_a_lease_changes_them() {
     assert_ne!(fingerprint(&one), fingerprint(&other));
     other.register(info(1, 100), false);
     assert_eq!(fingerprint(&one), fingerprint(&other));
-}
-
-#[test]
-fn a_netflix_server_redirects_nobody_once_it_is_open() {
-    let mut driver = Driver::new(node(Profile::Netflix, 0));
-    assert_eq!(
-        driver.request(Request::Get(Query::of(Resource::Apps).into())).status,
-        503,
-        "not open while it syncs"
-    );
-    driver.at(119_999);
-    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 503);
-    driver.at(120_000);
-    assert_eq!((driver.gauge(Gauge::Serving), driver.gauge(Gauge::ExpectedClients)), (1, 0));
-    assert_eq!(
-        driver.request(Request::Get(Query::of(Resource::Apps).into())).status,
-        403,
-        "the copy was empty"
-    );
-    driver.register(info(1, 100), false);
-    assert_eq!(driver.heartbeat(1, 100), 200, "only reads are refused");
-    driver.at(420_000);
-    assert_eq!(driver.request(Request::Get(Query::of(Resource::Delta).into())).status, 403);
-    driver.at(420_001);
-    assert_eq!(driver.request(Request::Get(Query::of(Resource::Delta).into())).status, 200);
-}
-
-#[test]
-fn a_spring_server_serves_from_the_first_moment() {
-    let mut driver = alone(|_| {});
-    assert_eq!((driver.gauge(Gauge::Serving), driver.gauge(Gauge::ExpectedClients)), (1, 1));
-    assert_eq!(driver.gauge(Gauge::RenewalThreshold), 1);
-    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 200);
-}
-
-#[test]
-fn what_the_embedded_client_shows_is_copied_at_the_start() {
-    let mut driver = alone(|_| {});
-    let down = InstanceInfo { status: Down, ..info(2, 100) };
-    let silent = InstanceInfo { lease: None, ..info(3, 100) };
-    let overridden = InstanceInfo { overridden: OutOfService, status: Up, ..info(4, 100) };
-    let applications = Applications::new([info(1, 100), down, silent, overridden].map(Arc::new).into());
-    driver.step(|server, cx| {
-        assert_eq!(server.copy(&applications, cx), 2, "those that are up and have a lease")
-    });
-    assert_eq!([1, 2, 3, 4].map(|id| driver.status(id)), [Some(Up), None, None, Some(OutOfService)]);
-    assert!(
-        driver.events.iter().any(|event| matches!(event, Event::Registered { origin: Origin::Sync, .. }))
-    );
-}
-
-#[test]
-fn a_netflix_server_stops_at_once() {
-    let mut driver = Driver::new(node(Profile::Netflix, 1));
-    driver.at(120_000).register(info(1, 100), false);
-    driver.at(120_100).input(Input::Stop);
-    assert!(driver.exited);
-    driver.at(130_000);
-    assert!(driver.batches().is_empty(), "what waited for the peer is lost");
-    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 503);
-}
-
-#[test]
-fn a_spring_server_ends_when_its_embedded_client_has() {
-    let mut driver = with_peers(1);
-    driver.register(info(1, 100), false);
-    driver.at(100).input(Input::Stop);
-    assert_eq!(driver.request(Request::Get(Query::of(Resource::Apps).into())).status, 503);
-    driver.at(200);
-    assert!(driver.exited);
-    driver.input(Input::Stop);
-    driver.at(10_000);
-    assert!(driver.batches().is_empty(), "what waited for the peer is lost");
 }
 
 #[test]

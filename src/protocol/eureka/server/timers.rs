@@ -13,6 +13,8 @@ use crate::protocol::{Instant, Wall};
 pub(super) enum Timer {
     /// The window of the renewal rate is complete.
     Rate,
+    /// The window of the rate of replicated writes is complete.
+    Replications,
     /// Old changes leave the delta.
     Retention,
     /// The expected clients are counted again.
@@ -21,12 +23,21 @@ pub(super) enum Timer {
     Eviction,
     /// The second level of the response cache is filled.
     Fill,
+    /// AWS is asked about groups.
+    Groups,
 }
 
 impl Timer {
     /// In the order in which they fire at one instant; the original gives none, so this is a convention.
-    pub(super) const ALL: [Timer; 5] =
-        [Timer::Rate, Timer::Retention, Timer::Threshold, Timer::Eviction, Timer::Fill];
+    pub(super) const ALL: [Timer; 7] = [
+        Timer::Rate,
+        Timer::Replications,
+        Timer::Retention,
+        Timer::Threshold,
+        Timer::Eviction,
+        Timer::Fill,
+        Timer::Groups,
+    ];
 }
 
 #[derive(Clone, Copy, Debug, Hash)]
@@ -47,7 +58,7 @@ impl Schedule {
 /// The timers that run.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Timers {
-    schedules: [Option<Schedule>; 5],
+    schedules: [Option<Schedule>; Timer::ALL.len()],
 }
 
 impl Timers {

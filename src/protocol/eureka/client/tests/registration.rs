@@ -121,9 +121,10 @@ fn the_heartbeat_takes_only_204_for_a_registration() {
 
 #[test]
 fn heartbeat_outcomes() {
-    let check = |outcome: Outcome, expected: &[&str]| {
+    let check_with = |strict: bool, outcome: Outcome, expected: &[&str]| {
         let mut node = node(Profile::SpringCloud);
         settings(&mut node).fetch_registry = false;
+        fixes(&mut node).strict_error_bodies = strict;
         let mut rig = Rig::application(&node, move |_, request| match request.kind() {
             "heartbeat" => Some((5, outcome.clone())),
             _ => Some((5, ok(204))),
@@ -132,6 +133,9 @@ fn heartbeat_outcomes() {
         rig.taken();
         rig.run_to(60_020);
         assert_eq!(rig.taken(), expected);
+    };
+    let check = |outcome: Outcome, expected: &[&str]| {
+        check_with(true, outcome.clone(), expected);
     };
     let again: &[&str] = &["30000 heartbeat", "60005 heartbeat"];
     check(ok(200), again);
@@ -155,7 +159,37 @@ fn heartbeat_outcomes() {
     check(Err(CallError::Status { code: 404, body: None, location: None }), registered);
     check(Err(CallError::Status { code: 404, body: Some("<html>".into()), location: None }), registered);
     let error_document = r#"{"timestamp":1,"status":404}"#;
-    check(Err(CallError::Status { code: 404, body: Some(error_document.into()), location: None }), failed);
+    // A29: the client does not see the 404.
+    let document = || CallError::Status { code: 404, body: Some(error_document.into()), location: None };
+    check(Err(document()), failed);
+    check_with(false, Err(document()), registered);
+    let from_a_server = || Ok(Response { status: 404, body: Body::Text(error_document.into()) });
+    check(from_a_server(), failed);
+    check_with(false, from_a_server(), registered);
+}
+
+#[test]
+fn before_september_2017_a_404_brought_no_new_version() {
+    let mut node = node(Profile::Netflix);
+    settings(&mut node).fetch_registry = false;
+    fixes(&mut node).eager_dirty_on_404 = false;
+    let mut rig = Rig::application(&node, |_, request| match request.kind() {
+        "heartbeat" => Some((0, ok(404))),
+        _ => Some((0, ok(204))),
+    });
+    rig.run_to(45_000);
+    assert_eq!(
+        rig.taken(),
+        [
+            "0 announced UP +0",
+            "30000 heartbeat",
+            "30000 register UP",
+            "30000 joined",
+            "40000 register UP",
+            "40000 joined",
+        ],
+        "and left the instance dirty"
+    );
 }
 
 #[test]

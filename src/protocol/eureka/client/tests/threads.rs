@@ -117,3 +117,74 @@ fn a_wall_clock_stepped_back_makes_older_versions_but_stops_no_task() {
         ["1000 announced DOWN +-3599000", "1000 Ok", "1000 register DOWN", "1000 joined", "30000 heartbeat"];
     assert_eq!(rig.taken(), expected);
 }
+
+#[test]
+fn unless_servers_are_shuffled_the_first_one_written_is_tried_first_after_every_resolution() {
+    let firsts = |shuffles: bool| {
+        let mut node = node(Profile::Netflix);
+        settings(&mut node).register_with_eureka = false;
+        fixes(&mut node).shuffle_servers = shuffles;
+        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n) };
+        node.service_urls = [url(2), url(0), url(1)].into();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut rig = Rig::application(&node, move |to, _| {
+            sender.send(to.0).expect("a test reads");
+            Some((0, ok(503)))
+        });
+        rig.run_to(3_600_000);
+        let asked: Vec<u32> = receiver.try_iter().collect();
+        asked.chunks(3).filter(|chunk| chunk[0] == 2).count()
+    };
+    assert_eq!(firsts(false), 121, "each fetch of an hour");
+    assert!((10..80).contains(&firsts(true)), "by chance");
+}
+
+/// A9 of the reference. The heartbeat at 30 s is answered 404 and registers with the status STARTING; 5 ms later the application
+/// is ready and the replicator registers, too; the first of the two takes the longer way. Gives what the server holds in the end, and what
+/// the client is: status, and version in ms after the start.
+fn two_registrations(gap_ms: u64) -> [(Status, i64); 2] {
+    let mut node = node(Profile::Netflix);
+    settings(&mut node).fetch_registry = false;
+    fixes(&mut node).serialisation_gap = Duration::from_millis(gap_ms);
+    let registration = node.instance.as_mut().expect("it registers");
+    registration.initial_status = Status::Starting;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut rig = Rig::application(&node, move |_, request| match request {
+        Request::Register { info, .. } => {
+            let way = if info.status == Status::Starting { 100 } else { 1 };
+            sender.send((way, info.status, info.last_dirty - START)).expect("a test reads");
+            Some((way, ok(204)))
+        }
+        Request::Heartbeat(..) => Some((0, ok(404))),
+        _ => panic!("not expected: {request:?}"),
+    });
+    let mut arrived: Vec<(u64, Status, i64)> = Vec::new();
+    let mut collect = |sent: u64| {
+        arrived.extend(receiver.try_iter().map(|(way, status, version)| (sent + way, status, version)));
+    };
+    rig.run_to(30_005);
+    collect(30_000);
+    rig.ask(Operation::SetStatus { instance: OWN, status: Status::Up });
+    for millis in 30_006..30_200 {
+        rig.run_to(millis);
+        collect(millis);
+    }
+    rig.run_to(59_000);
+    collect(59_000);
+    assert_eq!(arrived.len(), 2, "nothing is sent again: {arrived:?}");
+    arrived.sort_by_key(|(at, ..)| *at);
+    // Equal versions: the one that arrives last.
+    let held = arrived.into_iter().max_by_key(|(at, _, version)| (*version, *at)).expect("two");
+    let own = rig.client().own();
+    assert_eq!(own.dirty(), None);
+    [(held.1, held.2), (rig.client().status(), own.version().0 - START)]
+}
+
+#[test]
+fn a_registration_that_is_not_written_at_one_moment_can_leave_an_instance_in_starting() {
+    let up = (Status::Up, 30_005);
+    assert_eq!(two_registrations(10), [(Status::Starting, 30_005), up], "stuck");
+    assert_eq!(two_registrations(6), [(Status::Starting, 30_005), up], "stuck");
+    assert_eq!(two_registrations(5), [up, up], "written before the change");
+    assert_eq!(two_registrations(0), [up, up], "at one moment");
+}

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::eureka::wire::is_replication;
 
 /// A server that holds instance 1 with this status, version 100.
 fn holding(status: Status, overridden: Option<Status>) -> Driver {
@@ -16,18 +17,22 @@ fn holding(status: Status, overridden: Option<Status>) -> Driver {
     driver
 }
 
-/// Golden vectors of the reference, 12.7: incoming version, status, origin; override; then the version and the status held.
+/// Golden vectors of the reference, 12.7: incoming version, status, origin; override; then whose object is held, its version and
+/// status.
 #[test]
 fn registrations_conflict_as_in_the_original() {
     const CLIENT: bool = false;
     const REPLICA: bool = true;
-    let check = |incoming: (i64, Status, bool), overridden, version, status| {
+    const EXISTING: &str = "host";
+    const INCOMING: &str = "incoming";
+    let check = |incoming: (i64, Status, bool), overridden, holder, version, status| {
         let mut driver = holding(Up, overridden);
-        driver.register(InstanceInfo { status: incoming.1, ..info(1, incoming.0) }, incoming.2);
+        let about = Arc::new(About::least("app", INCOMING));
+        driver.register(InstanceInfo { status: incoming.1, about, ..info(1, incoming.0) }, incoming.2);
         let held = driver.held(1).expect("registered");
         assert_eq!(
-            (held.last_dirty, held.status),
-            (version, status),
+            (&*held.about.host_name, held.last_dirty, held.status),
+            (holder, version, status),
             "{incoming:?} with override {overridden:?}"
         );
         let last = driver.events.iter().rev().find(|event| matches!(event, Event::Registered { .. }));
@@ -35,18 +40,18 @@ fn registrations_conflict_as_in_the_original() {
         assert_eq!(last, Some(&Event::Registered { instance: InstanceId(1), status, version, origin }));
     };
     let oos = Some(OutOfService);
-    check((110, Down, CLIENT), None, 110, Down);
-    check((110, OutOfService, CLIENT), None, 110, Up);
-    check((110, OutOfService, REPLICA), None, 110, OutOfService);
-    check((100, Starting, CLIENT), None, 100, Starting);
-    check((90, Down, CLIENT), None, 100, Up);
-    check((90, Down, REPLICA), None, 100, Up);
-    check((110, Up, CLIENT), oos, 110, OutOfService);
-    check((110, Down, CLIENT), oos, 110, Down);
-    check((110, Unknown, CLIENT), None, 110, Unknown);
-    check((100, OutOfService, CLIENT), None, 100, Up);
-    check((110, Up, REPLICA), oos, 110, OutOfService);
-    check((90, OutOfService, REPLICA), None, 100, Up);
+    check((110, Down, CLIENT), None, INCOMING, 110, Down);
+    check((110, OutOfService, CLIENT), None, INCOMING, 110, Up);
+    check((110, OutOfService, REPLICA), None, INCOMING, 110, OutOfService);
+    check((100, Starting, CLIENT), None, INCOMING, 100, Starting);
+    check((90, Down, CLIENT), None, EXISTING, 100, Up);
+    check((90, Down, REPLICA), None, EXISTING, 100, Up);
+    check((110, Up, CLIENT), oos, INCOMING, 110, OutOfService);
+    check((110, Down, CLIENT), oos, INCOMING, 110, Down);
+    check((110, Unknown, CLIENT), None, INCOMING, 110, Unknown);
+    check((100, OutOfService, CLIENT), None, INCOMING, 100, Up);
+    check((110, Up, REPLICA), oos, INCOMING, 110, OutOfService);
+    check((90, OutOfService, REPLICA), None, EXISTING, 100, Up);
 }
 
 /// Golden vectors of the reference, 12.7, below the table: a client cannot leave OUT_OF_SERVICE, but all else.
@@ -81,7 +86,7 @@ fn peers_are_sent_the_incoming_object_after_the_rules() {
     check((110, Down), Some(OutOfService), (110, Down, OutOfService));
 }
 
-/// Golden vectors of the reference, 12.6: caller, version, override; then the code, whether the newer copy is in the answer,
+/// Golden vectors of the reference, 12.6, the rows with a lease and versions compared: caller, version, override; then the code, whether the newer copy is in the answer,
 /// whether the renewal is replicated, and whether the override is stored.
 #[test]
 fn heartbeats_are_answered_as_in_the_original() {
@@ -126,25 +131,122 @@ fn heartbeats_are_answered_as_in_the_original() {
     check(REPLICA, Stamp::At(110), Some(Unknown), (404, false, false, false));
     check(REPLICA, Stamp::At(90), oos, (409, true, false, false));
     check(CLIENT, Stamp::At(110), oos, (404, false, true, false));
+    // A header value `TRUE` makes no replica.
+    check(is_replication(Some("TRUE")), Stamp::At(90), None, (200, false, true, false));
+    // `abc`
+    check(CLIENT, Stamp::Garbage, None, (500, false, true, false));
+    check(REPLICA, Stamp::Garbage, None, (500, false, false, false));
 }
 
+/// Golden vectors of the reference, 12.6, the rows "any, no lease" and "any, holder UNKNOWN".
 #[test]
 fn a_heartbeat_without_a_lease_or_with_an_unknown_status_changes_nothing() {
-    let mut driver = holding(Up, None);
-    assert_eq!(driver.heartbeat(2, 100), 404);
-    let mut unknown = holding(Unknown, None);
-    assert_eq!(unknown.heartbeat(1, 100), 404);
+    let (mut driver, mut unknown) = (holding(Up, None), holding(Unknown, None));
+    for replication in [false, true] {
+        for version in [Stamp::Absent, Stamp::At(90), Stamp::At(100), Stamp::At(110), Stamp::Garbage] {
+            for overridden in [None, Some(OutOfService)] {
+                assert_eq!(driver.renew(2, version, overridden, replication).status, 404);
+                assert_eq!(unknown.renew(1, version, overridden, replication).status, 404);
+            }
+        }
+    }
     assert!(driver.events.is_empty() && unknown.events.is_empty(), "neither renewed nor counted");
     let lease = |driver: &Driver| driver.server.registry.store.lease(InstanceId(1));
     assert_eq!(lease(&unknown), lease(&holding(Unknown, None)));
 }
 
+/// Golden vectors of the reference, 12.6, the row "syncWhenTimestampDiffers=false".
 #[test]
 fn versions_are_not_compared_where_that_is_switched_off() {
     let mut driver = alone(|config| config.sync_when_timestamp_differs = false);
     driver.register(info(1, 100), false);
     assert_eq!(driver.renew(1, Stamp::At(110), None, true).status, 200);
     assert_eq!(driver.renew(1, Stamp::At(90), None, true).status, 200);
+    assert_eq!(driver.renew(1, Stamp::Garbage, None, true).status, 200, "not even looked at");
+}
+
+fn set(status: Option<Status>, last_dirty: Stamp) -> Request {
+    Request::SetStatus { app: APP, id: InstanceId(1), status, last_dirty, replication: false }
+}
+
+fn clear(status: Option<Status>, last_dirty: Stamp) -> Request {
+    Request::ClearStatus { app: APP, id: InstanceId(1), status, last_dirty, replication: false }
+}
+
+/// Of an instance whose status was asserted with a version that is no number: status, override, and what readers and peers see.
+fn half_done(driver: &mut Driver, request: Request) -> (Status, Status) {
+    let before = driver.apps();
+    driver.at(2000).batches();
+    assert_eq!(driver.request(request).status, 500);
+    driver.at(30_000);
+    assert!(Arc::ptr_eq(&before, &driver.apps()), "the cache was not thrown out");
+    assert!(driver.batches().is_empty(), "the peers were not told");
+    let held = driver.held(1).expect("leased");
+    (held.status, held.overridden)
+}
+
+#[test]
+fn a_version_that_is_no_number_is_noticed_half_way() {
+    let mut driver = holding(Up, None);
+    assert_eq!(half_done(&mut driver, set(Some(Down), Stamp::Garbage)), (Down, Down));
+    assert_eq!(driver.gauge(Gauge::Overrides), 1);
+    let origin = Origin::Client;
+    let changed = Event::Changed { instance: InstanceId(1), status: Down, version: 100, origin };
+    assert!(driver.events.contains(&changed));
+
+    let mut driver = holding(Up, None);
+    assert_eq!(driver.set_status(1, OutOfService), 200);
+    assert_eq!(half_done(&mut driver, clear(Some(Up), Stamp::Garbage)), (Up, Unknown));
+    assert_eq!(driver.gauge(Gauge::Overrides), 0);
+
+    // Where there is nothing to do, it is not looked at.
+    let mut driver = holding(Up, None);
+    assert_eq!(driver.request(set(Some(Up), Stamp::Garbage)).status, 200);
+    assert_eq!(driver.request(clear(Some(Down), Stamp::Garbage)).status, 200);
+    assert_eq!(driver.status(1), Some(Up));
+}
+
+#[test]
+fn a_status_that_there_is_not_is_noticed_after_an_instance_that_there_is_not() {
+    let mut driver = holding(Up, None);
+    assert_eq!(driver.request(set(None, Stamp::Absent)).status, 500);
+    assert_eq!(driver.request(clear(None, Stamp::Absent)).status, 500);
+    driver.cancel(1);
+    assert_eq!(driver.request(set(None, Stamp::Absent)).status, 404);
+    assert_eq!(driver.request(clear(None, Stamp::Absent)).status, 404);
+}
+
+#[test]
+fn applications_with_one_instance_id_share_their_override() {
+    let other = ServiceId(1);
+    let twin = |version| {
+        let about = About { override_key: Some(InstanceId(1)), ..About::least("other", "host") };
+        InstanceInfo { app: other, about: Arc::new(about), ..info(2, version) }
+    };
+    let mut driver = holding(Up, None);
+    driver.register(twin(100), false);
+    assert_eq!(driver.set_status(1, OutOfService), 200);
+    assert_eq!(driver.status(2), Some(Up), "until somebody looks");
+    assert_eq!(driver.renew(2, Stamp::At(100), None, false).status, 200);
+    assert_eq!(driver.status(2), Some(OutOfService));
+    driver.register(twin(110), false);
+    assert_eq!((driver.status(2), driver.gauge(Gauge::Overrides)), (Some(OutOfService), 1));
+    let overrides = |driver: &mut Driver| match driver.request(Request::Overrides).body {
+        Body::Overrides(overrides) => overrides.to_vec(),
+        other => panic!("overrides were asked for: {other:?}"),
+    };
+    assert_eq!(overrides(&mut driver), [(InstanceId(1), OutOfService)]);
+    let id = InstanceId(2);
+    let (last_dirty, replication) = (Stamp::Absent, false);
+    let clear = Request::ClearStatus { app: other, id, status: Some(Up), last_dirty, replication };
+    assert_eq!(driver.request(clear).status, 200);
+    assert_eq!(overrides(&mut driver), []);
+    let set = Request::SetStatus { app: other, id, status: Some(Down), last_dirty, replication };
+    assert_eq!(driver.request(set).status, 200);
+    assert_eq!(overrides(&mut driver), [(InstanceId(1), Down)], "under the id of the first");
+    let cancel = Request::Cancel { app: other, id: InstanceId(2), replication: false };
+    assert_eq!(driver.request(cancel).status, 200);
+    assert_eq!(driver.gauge(Gauge::Overrides), 0, "gone for both");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Leases, eviction and self-preservation over time.
 
 use super::*;
+use crate::protocol::eureka::instance::LeaseStamps;
 
 /// Registers instances 0 to `count - 1`, and lets all heartbeat at 15 s, 45 s, ... to `until_s`; those below `silent` stop
 /// after 285 s.
@@ -68,6 +69,135 @@ fn expected_clients_step_by_step() {
     assert_eq!(expected(&driver), 0, "from 0 it does not rise");
 }
 
+/// Golden vectors of the reference, 12.1, end of the same.
+#[test]
+fn a_cancel_under_an_unknown_application_takes_the_override_with_it() {
+    let mut driver = alone(|_| {});
+    driver.register(info(1, 100), false);
+    assert_eq!(driver.set_status(1, OutOfService), 200);
+    let before = (driver.gauge(Gauge::ExpectedClients), driver.gauge(Gauge::Overrides));
+    let unknown = Request::Cancel { app: ServiceId(7), id: InstanceId(1), replication: false };
+    assert_eq!(driver.request(unknown).status, 404);
+    assert_eq!(
+        (before, driver.gauge(Gauge::ExpectedClients), driver.gauge(Gauge::Overrides)),
+        ((2, 1), 2, 0)
+    );
+    assert!(driver.is_found(1));
+}
+
+enum Step {
+    Register,
+    RegisterFor(u64),
+    Renew,
+    /// A heartbeat that is answered 404, because the client is ahead.
+    StaleRenew,
+    SetStatus,
+    SetMetadata,
+}
+
+/// Golden vectors of the reference, 12.4: what happened when (s), and when the lease has expired strictly after (s).
+#[test]
+fn leases_end_when_the_original_says() {
+    use Step::{Register, RegisterFor, Renew, SetMetadata, SetStatus, StaleRenew};
+    let check = |steps: &[(u64, Step)], ends_s: u64| {
+        let mut driver = alone(|config| config.enable_self_preservation = false);
+        for (at_s, step) in steps {
+            driver.at(at_s * 1000);
+            match step {
+                Register => driver.register(info(1, 100), false),
+                RegisterFor(seconds) => {
+                    let duration = Duration::from_secs(*seconds);
+                    let lease = LeaseInfo { duration, ..LeaseInfo::default() };
+                    driver.register(InstanceInfo { lease: Some(lease), ..info(1, 100) }, false);
+                }
+                Renew => assert_eq!(driver.heartbeat(1, 100), 200),
+                StaleRenew => assert_eq!(driver.heartbeat(1, 110), 404),
+                SetStatus => assert_eq!(driver.set_status(1, OutOfService), 200),
+                SetMetadata => assert_eq!(driver.set_metadata(1, &[("zone", "b")]), 200),
+            }
+        }
+        driver.at(ends_s * 1000);
+        let before = driver.is_found(1);
+        driver.at(ends_s * 1000 + 1);
+        assert_eq!((before, driver.is_found(1)), (true, false), "ends after {ends_s} s");
+    };
+    check(&[(0, Register)], 90);
+    check(&[(0, Register), (30, Renew)], 210);
+    check(&[(0, Register), (30, Renew), (40, Register)], 130);
+    check(&[(0, Register), (10, SetStatus)], 190);
+    check(&[(0, Register), (30, StaleRenew)], 210);
+    check(&[(0, Register), (30, StaleRenew), (30, Register)], 120);
+    check(&[(0, Register), (30, Renew), (40, SetMetadata)], 130);
+    check(&[(0, RegisterFor(20))], 20);
+
+    let mut driver = alone(|config| config.enable_self_preservation = false);
+    let lease = LeaseInfo { duration: Duration::from_secs(2_147_484), ..LeaseInfo::default() };
+    driver.register(InstanceInfo { lease: Some(lease), ..info(1, 100) }, false);
+    assert!(!driver.is_found(1), "expired at once");
+}
+
+/// What a reader of the instance, or of the delta, is told of its lease, in ms since the start.
+fn stamps(entry: (&Arc<InstanceInfo>, LeaseStamps)) -> [i64; 4] {
+    let LeaseStamps { registered, last_renewal, evicted, service_up, .. } = entry.1;
+    [registered, last_renewal, evicted, service_up].map(|ms| if ms == 0 { -1 } else { ms - EPOCH_MS })
+}
+
+#[test]
+fn readers_are_told_of_the_lease() {
+    let mut driver = alone(|config| config.use_read_only_response_cache = false);
+    let told = |driver: &mut Driver| match driver
+        .request(Request::Instance { app: Some(APP), id: InstanceId(1) })
+        .body
+    {
+        Body::Instance(info, known) => stamps((&info, known)),
+        other => panic!("it is there: {other:?}"),
+    };
+    driver.register(InstanceInfo { status: Starting, ..info(1, 100) }, false);
+    assert_eq!(told(&mut driver), [0, 0, -1, -1]);
+    driver.at(10_000).register(info(1, 110), false);
+    assert_eq!(told(&mut driver), [10_000, 10_000, -1, 10_000], "UP for the first time");
+    driver.at(30_000).heartbeat(1, 110);
+    assert_eq!(told(&mut driver), [10_000, 120_000, -1, 10_000], "its duration in the future");
+    driver.at(40_000).register(InstanceInfo { status: Down, ..info(1, 120) }, false);
+    assert_eq!(told(&mut driver), [40_000, 40_000, -1, 10_000], "kept by a registration over a lease");
+    assert_eq!(driver.at(50_000).set_status(1, Up), 200);
+    assert_eq!(told(&mut driver), [40_000, 140_000, -1, 10_000], "only the first time counts");
+    assert_eq!(stamps(driver.apps().entries().next().expect("it is listed")), [40_000, 140_000, -1, 10_000]);
+    assert_eq!(driver.at(60_000).cancel(1), 200);
+    let delta = driver.delta();
+    assert_eq!(stamps(delta.entries().next().expect("it is deleted")), [40_000, 140_000, 60_000, 10_000]);
+    driver.at(70_000).register(InstanceInfo { status: Starting, ..info(1, 130) }, false);
+    assert_eq!(told(&mut driver), [70_000, 70_000, -1, -1], "a new life");
+    assert_eq!(driver.at(80_000).set_status(1, Up), 200);
+    assert_eq!(told(&mut driver), [70_000, 170_000, -1, 80_000]);
+}
+
+#[test]
+fn who_says_nothing_about_the_lease_says_the_usual_once_it_was_read() {
+    let mut driver = alone(|_| {});
+    driver.register(InstanceInfo { lease: None, ..info(1, 100) }, false);
+    assert_eq!(driver.held(1).expect("leased").lease, None);
+    assert_eq!(driver.apps().instances()[0].lease, Some(LeaseInfo::default()));
+    assert_eq!(driver.held(1).expect("leased").lease, Some(LeaseInfo::default()), "of the object itself");
+}
+
+#[test]
+fn a_server_points_itself_out() {
+    let mut node = node(Profile::SpringCloud, 0);
+    let about = Arc::new(About::least("app", "peer0"));
+    node.client.instance = Some(Registration {
+        app: APP,
+        id: InstanceId(2),
+        instance: Arc::new(InstanceConfig::defaults(Profile::SpringCloud)),
+        initial_status: Up,
+        about,
+    });
+    let mut driver = Driver::new(node);
+    (1..4).for_each(|id| driver.register(info(id, 100), false));
+    let coordinating: Vec<bool> = driver.apps().entries().map(|(_, known)| known.coordinating).collect();
+    assert_eq!(coordinating, [false, true, false]);
+}
+
 /// Golden vectors of the reference, 12.2: 40 of 100 have expired, protection is off.
 #[test]
 fn a_pass_evicts_a_share_and_the_next_goes_on() {
@@ -84,6 +214,26 @@ fn a_pass_evicts_a_share_and_the_next_goes_on() {
     let passes = passes.collect::<Vec<_>>();
     assert_eq!(passes, [(100, 0, 0), (100, 40, 15), (85, 25, 13), (72, 12, 11), (61, 1, 1), (60, 0, 0)]);
     assert!((0..40).all(|id| driver.held(id).is_none()) && (40..100).all(|id| driver.held(id).is_some()));
+}
+
+/// Golden vectors of the reference, 12.3: a run over 20 of 20 at 1700000090001 draws 12, 16, 12.
+#[test]
+fn victims_depend_on_the_wall_clock_alone() {
+    let mut driver = alone(|config| config.enable_self_preservation = false);
+    driver.at(65_000);
+    for id in 0..20 {
+        let lease = LeaseInfo { duration: Duration::from_secs(10), ..LeaseInfo::default() };
+        driver.register(InstanceInfo { lease: Some(lease), ..info(id, 100) }, false);
+    }
+    driver.at(80_001);
+    assert_eq!(driver.wall_ms(), 1_700_000_090_001);
+    driver.step(|server, cx| server.registry.evict(cx));
+    let victim = |event: &Event| match event {
+        Event::Evicted { instance } => Some(instance.0),
+        _ => None,
+    };
+    let victims: Vec<u32> = driver.events.iter().filter_map(victim).collect();
+    assert_eq!(victims, [12, 1 + 16, 2 + 12]);
 }
 
 #[test]
