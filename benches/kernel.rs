@@ -130,6 +130,7 @@ fn simulation(clients: u32, every_ms: u64, service: Duration) -> Simulation<Mach
         addresses: (0..nodes).map(address).collect(),
         instances: vec![],
         services: vec![],
+        groups: vec![],
         paths: Paths {
             same_host: quality(10, 20),
             same_zone: quality(200, 500),

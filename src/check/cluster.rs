@@ -20,6 +20,8 @@ pub struct Truth {
     pub announced: Option<(Status, i64)>,
     /// What an operator has set.
     pub overridden: Option<Status>,
+    /// An operator has taken its group out of service.
+    pub group_off: bool,
 }
 
 impl Truth {
@@ -27,7 +29,10 @@ impl Truth {
     pub fn status(self) -> Option<Status> {
         let (announced, _) = self.announced?;
         match announced {
-            Status::Up | Status::OutOfService => Some(self.overridden.unwrap_or(announced)),
+            Status::Up | Status::OutOfService => {
+                let by_group = if self.group_off { Status::OutOfService } else { announced };
+                Some(self.overridden.unwrap_or(by_group))
+            }
             Status::Down | Status::Starting | Status::Unknown => Some(announced),
         }
     }
@@ -296,8 +301,16 @@ impl<'w> Cluster<'w> {
             | Operation::Deregister { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }
-            | Operation::SetHealth { .. }
-            | Operation::SetGroup { .. } => return false,
+            | Operation::SetHealth { .. } => return false,
+            Operation::SetGroup { group, enabled } => {
+                let world = self.world;
+                let members = world.groups.iter().filter(|(name, _)| name == group);
+                for &instance in members.flat_map(|(_, members)| members) {
+                    let truth = self.truths[instance.index()];
+                    self.set_truth(instance, Truth { group_off: !enabled, ..truth });
+                }
+                return true;
+            }
         };
         self.set_truth(instance, Truth { overridden, ..self.truths[instance.index()] });
         true

@@ -53,6 +53,7 @@ fn world() -> World {
         ],
         instances: vec!["x".to_owned()],
         services: vec!["s".to_owned()],
+        groups: vec![("blue".into(), vec![X])],
         steps: vec![step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9)))],
         ..World::default()
     }
@@ -158,6 +159,13 @@ fn converged() {
     check(vec![event(200, B, down)], expected(), Verdict::Violated);
     // A server that is down is no observer.
     check(vec![at(300, What::Ended { node: B, exit: None })], expected(), Verdict::Holds);
+    // A group that an operator has taken out of service is so in truth, until it is back.
+    let group = |seconds, enabled| {
+        let operation = Operation::SetGroup { group: "blue".into(), enabled };
+        at(seconds, What::Invoked { node: A, ticket: Ticket(1), operation })
+    };
+    check(vec![group(200, false)], expected(), Verdict::Violated);
+    check(vec![group(200, false), split(250, true), group(250, true)], expected(), Verdict::Holds);
 }
 
 #[test]

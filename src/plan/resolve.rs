@@ -56,6 +56,7 @@ struct Resolver<'s> {
     addresses: Vec<AddressEntry>,
     instances: Vec<String>,
     services: Vec<String>,
+    groups: Vec<(Arc<str>, Vec<InstanceId>)>,
     /// The port of each process, and whether it is more than an assumption.
     ports: Vec<(u16, bool)>,
     /// Under which id an application's instance is kept.
@@ -125,6 +126,7 @@ impl Plan {
                 addresses: resolver.addresses,
                 instances: resolver.instances,
                 services: resolver.services,
+                groups: resolver.groups,
                 paths,
                 steps: resolver.steps,
                 traffic: resolver.traffic,
@@ -152,6 +154,7 @@ impl<'s> Resolver<'s> {
             addresses: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
+            groups: Vec::new(),
             ports: Vec::new(),
             ids: BTreeMap::new(),
             override_keys: BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! Separate from the rest of the plan because it knows neither the protocol nor what is expected of the run; tests and the
 //! library build one by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{Address, InstanceId, NodeId, Operation, ServiceId, SimTime};
@@ -54,6 +55,8 @@ pub struct World {
     pub instances: Vec<String>,
     /// Names of the services; [`ServiceId`] is the index.
     pub services: Vec<String>,
+    /// Groups of instances that an operator can take out of service, by name.
+    pub groups: Vec<(Arc<str>, Vec<InstanceId>)>,
     /// How good each class of path is.
     pub paths: Paths,
     /// What happens, in any order.
@@ -79,6 +82,7 @@ impl Default for World {
             addresses: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
+            groups: Vec::new(),
             paths: Paths::default(),
             steps: Vec::new(),
             traffic: Vec::new(),

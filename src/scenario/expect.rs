@@ -3,6 +3,10 @@
 //! Separate because this is the vocabulary of judgements. Each entry says one thing; how it is judged is the business of the
 //! checks, which get it with names resolved.
 
+mod figure;
+
+pub use self::figure::Figure;
+
 use super::diagnostic::{Span, Spanned};
 use super::read::{Fields, FromNode, Reader};
 use super::selector::{Selector, Who};
@@ -50,17 +54,6 @@ pub enum Expected {
     Order(Vec<Mark>),
     /// A share of the calls is answered.
     Calls { of: Option<Who>, success: Spanned<Bound<Ratio>> },
-}
-
-/// What a figure should be.
-#[derive(Clone, Debug)]
-pub enum Figure {
-    /// Of what is counted.
-    Number(Bound<u64>),
-    /// Of what is a time: in ms.
-    Time(Bound<Duration>),
-    /// Of what is a server or an address, by its name; `None`: no one.
-    Server(Option<Spanned<String>>),
 }
 
 /// A check that is always on.
@@ -251,7 +244,7 @@ impl Expected {
             "sometimes" => Pattern::read(reader, node).map(Expected::Sometimes),
             "registered" => Held::read(reader, node, "`registered`", true).map(Expected::Listed),
             "not-registered" => Held::read(reader, node, "`not-registered`", false).map(Expected::Listed),
-            "gauge" => Self::gauge(reader, node),
+            "gauge" => figure::read(reader, node),
             "count" => {
                 let mut fields = reader.fields(node, "`count`")?;
                 let pattern = Pattern::ask(reader, &mut fields);
@@ -289,58 +282,6 @@ impl Expected {
                 Some(Expected::Calls { of, success: success? })
             }
             _ => unreachable!("only kinds that exist are asked for"),
-        }
-    }
-
-    fn gauge(reader: &mut Reader, node: &Node) -> Option<Expected> {
-        let mut fields = reader.fields(node, "`gauge`")?;
-        let names = Gauge::ALL.map(|gauge| (gauge.name(), gauge));
-        let gauge = match fields.entry("name") {
-            Some(entry) => reader.word(&entry.value, "a gauge", &names),
-            None => fields.missing(reader, "name"),
-        };
-        let sides = ["server", "client"].map(|key| fields.entry(key));
-        let window = Window::ask(reader, &mut fields);
-        let is = match (fields.entry("is"), gauge) {
-            // Of a gauge that does not exist, most likely a number.
-            (Some(entry), gauge) => Figure::read(reader, gauge.unwrap_or(Gauge::RegistrySize), &entry.value),
-            (None, _) => fields.missing(reader, "is"),
-        };
-        let right = usize::from(gauge.is_some_and(Gauge::of_clients));
-        let of = match (sides, gauge) {
-            ([None, None], Some(_)) => fields.missing(reader, ["server", "client"][right]),
-            ([Some(_), Some(second)], _) => reader.refuse(
-                second.key_span,
-                "a figure is of servers or of clients, not of both",
-                "write an entry for each",
-            ),
-            (sides, Some(gauge)) => match (sides[right], sides[1 - right]) {
-                (Some(entry), _) => Selector::from_node_spanned(reader, &entry.value),
-                (None, wrong) => reader.refuse(
-                    wrong.map_or(node.span, |entry| entry.key_span),
-                    format!("`{}` is a figure of {}s", gauge.name(), ["server", "client"][right]),
-                    format!("`{}: …`", ["server", "client"][right]),
-                ),
-            },
-            (_, None) => None,
-        };
-        fields.finish(reader);
-        Some(Expected::Gauge { gauge: gauge?, of: of?, window: window?, is: is? })
-    }
-}
-
-impl Figure {
-    /// Reads a bound as the gauge's unit asks for it.
-    fn read(reader: &mut Reader, gauge: Gauge, node: &Node) -> Option<Figure> {
-        match gauge {
-            Gauge::FetchAge | Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::FetchDelay => {
-                Bound::from_node(reader, node).map(Figure::Time)
-            }
-            Gauge::PinnedServer => match Spanned::<String>::from_node(reader, node)? {
-                name if name.value == "none" => Some(Figure::Server(None)),
-                name => Some(Figure::Server(Some(name))),
-            },
-            _ => Bound::from_node(reader, node).map(Figure::Number),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Separate because the verbs are a vocabulary of their own. A verb that the simulator does not know is refused here, by name;
 //! nothing is read and then ignored. That the names in a step exist is looked at when the plan is resolved.
 
+mod request;
 mod verbs;
 
 use self::verbs::{Lasts, NOT_YET, VERBS, Verb};

@@ -71,6 +71,8 @@ impl<'s> Resolver<'s> {
         // A host name is the host's: servers that share a host have the same, and one port each.
         let hostname = match &*Layers::of_server(self.scenario, server).instance().host_name {
             "" => self.hosts[host.index()].name.clone(),
+            // Spring's own name for the host.
+            hostname if hostname.contains("${") => self.hosts[host.index()].name.clone(),
             hostname => hostname.to_owned(),
         };
         let port =

@@ -315,6 +315,13 @@ impl<'s> Resolver<'s> {
         let address = Some(self.processes[node.index()].address);
         (about.address, about.ip_address) = (address, address);
         self.processes[node.index()].instance = Some((of.app, id));
+        // Groups are known to AWS alone.
+        if let Some(group) = about.asg.as_ref().filter(|_| self.scenario.system.cloud) {
+            match self.groups.iter_mut().find(|(name, _)| name == group) {
+                Some((_, members)) => members.push(id),
+                None => self.groups.push((Arc::clone(group), vec![id])),
+            }
+        }
         Registration {
             app: of.app,
             id,

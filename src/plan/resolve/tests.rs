@@ -382,7 +382,7 @@ fn ids_are_those_of_the_product_and_overrides_go_by_them() {
 fn other_regions_and_their_white_lists() {
     let text = "title: t\nsystem: { eureka: { cloud: true } }\ntopology: { regions: { r: [z] } }\nservers:\n  a:\n    \
                 server:\n      remote-region-urls-with-name: { west: 'http://b:8761/eureka/', east: 'http://b:8761/eureka/' }\n      \
-                remote-region-app-whitelist: { global: 'p', west: 'P,q' }\n  b:\nservices: { p: , q: }\n";
+                remote-region-app-whitelist: { global: 'p', west: 'P,q' }\n  b:\nservices: { p: { instance: { a-s-g-name: blue } }, q: }\n";
     let plan = plan(text);
     let System::Eureka(configs) = &plan.system;
     let Config::Server(a) = &*configs[0] else { panic!() };
@@ -393,6 +393,8 @@ fn other_regions_and_their_white_lists() {
     let regions: Vec<_> = a.remote_regions.iter().map(|it| (&*it.name, services(&it.white_list))).collect();
     assert_eq!(regions, [("west", "p q".to_owned()), ("east", String::new())]);
     assert_eq!((services(&a.global_white_list).as_str(), a.cloud), ("p", true));
+    let groups: Vec<_> = plan.world.groups.iter().map(|(name, members)| (&**name, members.len())).collect();
+    assert_eq!(groups, [("blue", 1)], "in AWS, groups can be switched");
     let pools = plan.world.processes[0].pools.len();
     assert_eq!((pools, plan.world.processes[2].pools.len()), (4, 2), "a server has a pool for other regions");
     assert_eq!(mistakes(&text.replace("'P,q'", "'P,x'")), ["unknown service: `x`"]);

@@ -274,6 +274,7 @@ pub fn world(names: &[&str]) -> World {
         addresses,
         instances: names.iter().map(|name| (*name).into()).collect(),
         services: names.iter().map(|name| (*name).into()).collect(),
+        groups: vec![],
         paths: Paths {
             same_host: fixed(0),
             same_zone: fixed(10),

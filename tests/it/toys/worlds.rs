@@ -39,6 +39,7 @@ pub fn world(names: &[&str], duration_ms: u64, steps: Vec<Step>) -> World {
             .collect(),
         instances: Vec::new(),
         services: Vec::new(),
+        groups: Vec::new(),
         paths: Paths {
             same_host: quality.clone(),
             same_zone: quality.clone(),
