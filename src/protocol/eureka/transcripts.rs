@@ -25,8 +25,11 @@
 //!
 //! The inputs are `start`, `>`, `←`, `ask`, `set`, `clock +10.000s` (the wall clock is moved), `stop` and `(time passes)`; every
 //! other line is an effect, and must be exactly what the process did, in its order. Some are left out unless the file asks to
-//! `show` them: gauges by name, `port`, `timeouts` (of calls), `lease` (the lease timestamps of instances that are read). A failing test prints the difference and the whole file as the process would have it: if the *reference* says
-//! so too, that is the new file.
+//! `show` them: gauges by name, `port`, `timeouts` (of calls), `lease` (the lease timestamps of instances that are read). Of a list
+//! longer than eight the middle is left out: `[a, b, 6 more, y, z]`.
+//!
+//! A failing test prints the difference and the whole file as the process would have it: if the *reference* says so too, that is
+//! the new file.
 
 mod names;
 mod reading;

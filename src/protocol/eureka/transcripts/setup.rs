@@ -1,4 +1,9 @@
 //! The process of a transcript: what stands before its start.
+//!
+//! The first line names the role and the product. After it may come, in any order: `urls` (servers, each `host`, `host:port` or
+//! `zone/host`), `host` and `zone` (the process's own), `registers application/id`, `set part.key value` (a setting, in either
+//! spelling), `cloud` (it runs in AWS), `region name server` (another region), `health` (callback or actuator), `balancer`
+//! (round-robin or zone-aware), and `show`.
 
 use std::sync::Arc;
 
