@@ -17,7 +17,7 @@ use super::groups::Groups;
 use super::preservation::MeasuredRate;
 use super::timers::Timer;
 use crate::protocol::eureka::config::Profile;
-use crate::protocol::eureka::instance::{Applications, InstanceInfo};
+use crate::protocol::eureka::instance::Applications;
 use crate::protocol::eureka::node::ClientNode;
 use crate::protocol::eureka::{Config, Eureka};
 use crate::protocol::{Cx, Instant, Origin, Status};
@@ -147,7 +147,7 @@ impl Server {
         let mut copied = 0;
         for info in applications.instances() {
             // The original fails on an instance that says nothing about its lease, and skips it.
-            if self.client_shows(info)
+            if self.client.shows(info)
                 && info.lease.is_some()
                 && let Ok(incoming) = self.registry.register(Arc::clone(info), Origin::Sync, cx)
             {
@@ -160,12 +160,8 @@ impl Server {
 
     /// How many instances the embedded client shows: what the threshold is counted from.
     pub(super) fn instances_shown(&self) -> u32 {
-        let shown = self.client.applications().instances().iter().filter(|info| self.client_shows(info));
+        let shown = self.client.applications().instances().iter().filter(|info| self.client.shows(info));
         u32::try_from(shown.count()).unwrap_or(u32::MAX)
-    }
-
-    fn client_shows(&self, info: &InstanceInfo) -> bool {
-        info.status == Status::Up || !self.node.client.client.filter_only_up_instances
     }
 
     fn open_for_traffic(&mut self, copied: u32, cx: &mut Cx<'_, Eureka>) {
