@@ -5,6 +5,7 @@ mod toys;
 
 mod arrows;
 mod determinism;
+mod fidelity;
 mod docs;
 mod keys;
 mod last_writer;
