@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Premises;
 use crate::history::{Record, What};
-use crate::plan::world::{ClockChange, Fault, Role, World};
+use crate::plan::world::{Role, World};
 use crate::protocol::{Event, NodeId, SimTime};
 
 /// Time for two passes of the replication and their exchanges.
@@ -43,7 +43,7 @@ impl Quiet {
             settled_after: slowest.filter(|_| possible).map(|interval| interval + REPAIR),
             servers,
             active: 0,
-            lasting: world.steps.iter().map(|step| lasts(&step.fault)).collect(),
+            lasting: world.steps.iter().map(|step| step.fault.lasts()).collect(),
             quiet_since: SimTime::ZERO,
             judged: false,
         }
@@ -84,30 +84,6 @@ impl Quiet {
     /// How long a quiet time must last; none if there can be none.
     pub fn settled_after(&self) -> Option<Duration> {
         self.settled_after
-    }
-}
-
-/// Whether a fault is in force from its beginning on, until its end if it has one.
-pub fn lasts(fault: &Fault) -> bool {
-    match fault {
-        Fault::Partition { .. }
-        | Fault::Cut { .. }
-        | Fault::Path { .. }
-        | Fault::Messages { .. }
-        | Fault::Pause { .. }
-        | Fault::Slow { .. }
-        | Fault::SlowDisk { .. }
-        | Fault::FullDisk { .. }
-        | Fault::Clock { change: ClockChange::Drift(_) | ClockChange::Freeze, .. } => true,
-        Fault::Crash { .. }
-        | Fault::PowerOff { .. }
-        | Fault::Restart { .. }
-        | Fault::Stop { .. }
-        | Fault::Clock { change: ClockChange::Jump(_), .. }
-        | Fault::Reset { .. }
-        | Fault::Resolve { .. }
-        | Fault::Ask { .. }
-        | Fault::Reconfigure { .. } => false,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::cluster::Cluster;
 use super::eviction::Eviction;
-use super::quiet::{REPAIR, disrupts, lasts};
+use super::quiet::{REPAIR, disrupts};
 use super::verdict::{Finding, Verdict};
 use super::{LeaseTerms, Premises};
 use crate::history::{Record, What};
@@ -40,7 +40,7 @@ impl Relisted {
     pub fn new(world: &World, premises: &Premises) -> Relisted {
         Relisted {
             leases: premises.leases.clone(),
-            lasting: world.steps.iter().map(|step| lasts(&step.fault)).collect(),
+            lasting: world.steps.iter().map(|step| step.fault.lasts()).collect(),
             active: 0,
             owed: Vec::new(),
             next_due: SimTime::MAX,

@@ -350,6 +350,32 @@ pub enum Fault {
     Reconfigure { process: NodeId, config: u32 },
 }
 
+impl Fault {
+    /// Whether a fault is in force from its beginning on, until its end if it has one.
+    pub fn lasts(&self) -> bool {
+        match self {
+            Fault::Partition { .. }
+            | Fault::Cut { .. }
+            | Fault::Path { .. }
+            | Fault::Messages { .. }
+            | Fault::Pause { .. }
+            | Fault::Slow { .. }
+            | Fault::SlowDisk { .. }
+            | Fault::FullDisk { .. }
+            | Fault::Clock { change: ClockChange::Drift(_) | ClockChange::Freeze, .. } => true,
+            Fault::Crash { .. }
+            | Fault::PowerOff { .. }
+            | Fault::Restart { .. }
+            | Fault::Stop { .. }
+            | Fault::Clock { change: ClockChange::Jump(_), .. }
+            | Fault::Reset { .. }
+            | Fault::Resolve { .. }
+            | Fault::Ask { .. }
+            | Fault::Reconfigure { .. } => false,
+        }
+    }
+}
+
 /// How a path changes for a while. Several changes of one path add up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PathChange {

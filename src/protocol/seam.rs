@@ -128,6 +128,20 @@ pub enum CallError {
     Status { code: u16, body: Option<Arc<str>>, location: Option<Address> },
 }
 
+impl CallError {
+    /// The HTTP status, if something answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            CallError::Status { code, .. } => Some(*code),
+            CallError::Refused
+            | CallError::ConnectTimeout
+            | CallError::ReadTimeout
+            | CallError::Reset
+            | CallError::Broken => None,
+        }
+    }
+}
+
 /// What happens to a TCP session. Silence is never reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkInput<M> {

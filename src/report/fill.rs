@@ -13,7 +13,7 @@ use super::view::{CachesView, Disturbance, RunView, ServerView, Track};
 use crate::check::Finding;
 use crate::metric::{Measured, Series, ServerSeries};
 use crate::plan::Plan;
-use crate::plan::world::{ClockChange, Fault, Step};
+use crate::plan::world::Step;
 use crate::protocol::SimTime;
 
 /// One run as its picture and its timeline show it.
@@ -105,11 +105,11 @@ fn system(plan: &Plan) -> String {
 fn faults(plan: &Plan) -> (Vec<Band>, Vec<Mark>) {
     let steps = || plan.world.steps.iter().filter(|step| step.at <= plan.world.duration);
     let band = |step: &Step| {
-        let until = step.until.or_else(|| lasts(&step.fault).then_some(plan.world.duration))?;
+        let until = step.until.or_else(|| step.fault.lasts().then_some(plan.world.duration))?;
         Some(Band { span: span(step.at, until.min(plan.world.duration)), label: step.name.clone() })
     };
     let mark = |step: &Step| {
-        (step.until.is_none() && !lasts(&step.fault))
+        (step.until.is_none() && !step.fault.lasts())
             .then(|| Mark { at: step.at.0, label: step.name.clone() })
     };
     let (mut bands, mut marks): (Vec<Band>, Vec<Mark>) =
@@ -120,32 +120,6 @@ fn faults(plan: &Plan) -> (Vec<Band>, Vec<Mark>) {
     marks.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
     marks.dedup();
     (bands, marks)
-}
-
-/// Whether a fault without an end stays until the end of the run.
-fn lasts(fault: &Fault) -> bool {
-    match fault {
-        Fault::Partition { .. }
-        | Fault::Cut { .. }
-        | Fault::Path { .. }
-        | Fault::Messages { .. }
-        | Fault::Pause { .. }
-        | Fault::Slow { .. }
-        | Fault::SlowDisk { .. }
-        | Fault::FullDisk { .. } => true,
-        Fault::Clock { change, .. } => match change {
-            ClockChange::Drift(_) | ClockChange::Freeze => true,
-            ClockChange::Jump(_) => false,
-        },
-        Fault::Crash { .. }
-        | Fault::PowerOff { .. }
-        | Fault::Restart { .. }
-        | Fault::Stop { .. }
-        | Fault::Reset { .. }
-        | Fault::Resolve { .. }
-        | Fault::Ask { .. }
-        | Fault::Reconfigure { .. } => false,
-    }
 }
 
 /// A disturbance so soon after a step or a start is the consequence of it: a process that comes up, a status that it announces.
@@ -209,6 +183,7 @@ mod tests {
     use crate::check::Verdict;
     use crate::plan::System;
     use crate::plan::World;
+    use crate::plan::world::Fault;
 
     fn seconds(at: u64) -> SimTime {
         SimTime::from_secs(at)

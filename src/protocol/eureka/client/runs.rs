@@ -83,14 +83,7 @@ fn answer(kind: Kind, strict: bool, result: Result<Response, CallError>) -> Opti
         Ok(Response { status, body: Body::Text(text) }) if undecodable(status, &text) => None,
         Ok(response) => Some((response.status, response.body)),
         Err(CallError::Status { code, body: Some(body), .. }) if undecodable(code, &body) => None,
-        Err(CallError::Status { code, .. }) => Some((code, Body::Empty)),
-        Err(
-            CallError::Refused
-            | CallError::ConnectTimeout
-            | CallError::ReadTimeout
-            | CallError::Reset
-            | CallError::Broken,
-        ) => None,
+        Err(error) => error.status().map(|code| (code, Body::Empty)),
     }
 }
 

@@ -68,15 +68,10 @@ impl Server {
         if self.phase != Phase::Priming {
             return;
         }
-        match result {
-            Ok(_) | Err(CallError::Status { .. }) => self.go_on_priming(cx),
-            Err(
-                CallError::Refused
-                | CallError::ConnectTimeout
-                | CallError::ReadTimeout
-                | CallError::Reset
-                | CallError::Broken,
-            ) => self.priming = Priming { waiting: Vec::new(), retry_at: Some(cx.now() + RETRY) },
+        if result.as_ref().map_or_else(|error| error.status().is_some(), |_| true) {
+            self.go_on_priming(cx);
+        } else {
+            self.priming = Priming { waiting: Vec::new(), retry_at: Some(cx.now() + RETRY) };
         }
     }
 

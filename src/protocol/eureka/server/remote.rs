@@ -241,17 +241,7 @@ impl Fetcher {
             }
             return;
         }
-        let answer = match result {
-            Ok(response) => Some(response),
-            Err(CallError::Status { code, .. }) => Some(Response::empty(code)),
-            Err(
-                CallError::Refused
-                | CallError::ConnectTimeout
-                | CallError::ReadTimeout
-                | CallError::Reset
-                | CallError::Broken,
-            ) => None,
-        };
+        let answer = result.map_or_else(|error| error.status().map(Response::empty), Some);
         let answer = answer.filter(|answer| accepts(run.kind, answer.status));
         self.chain.attempted(&mut run.walk, answer.is_some(), &mut self.endpoints);
         match answer {
