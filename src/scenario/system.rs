@@ -185,33 +185,28 @@ impl Settings {
         let mut remarks = Vec::new();
         let mut seen: Vec<(Found, &Setting)> = Vec::new();
         for setting in &self.0 {
-            match owner.accepts(&setting.key, &setting.value) {
-                Ok(found) => match seen.iter().find(|(other, _)| found.same_as(other)) {
-                    Some((_, first)) => {
-                        let (line, _) = first.source.position(first.key.span.start);
-                        let message = format!("one setting twice: `{}`", setting.key.value);
-                        let help = format!("`{}` on line {line} is the same setting", first.key.value);
-                        remarks.push(setting.bad_key(message, Some(help)));
-                    }
-                    None => {
-                        if let Some(why) = found.key.inert {
-                            let message = format!("no effect: `{}` ({why})", setting.key.value);
-                            remarks.push(setting.remark(Severity::Note, setting.key.span, message, None));
-                        }
-                        remarks.extend(values::check(&found, setting));
-                        seen.push((found, setting));
-                    }
-                },
-                Err(SettingError::BadValue { kind, .. }) => {
-                    let message =
-                        format!("not a value of `{}`: `{}`", setting.key.value, setting.value.value);
-                    remarks.push(setting.bad_value(message, Some(format!("it is {kind}"))));
-                }
-                Err(SettingError::UnknownKey(_)) => {
-                    let key = &setting.key.value;
-                    remarks.push(setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)));
-                }
+            let key = &setting.key.value;
+            let Some(found) = owner.keys().iter().find_map(|known| known.matches(key)) else {
+                remarks.push(setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)));
+                continue;
+            };
+            if let Some((_, first)) = seen.iter().find(|(other, _)| found.same_as(other)) {
+                let (line, _) = first.source.position(first.key.span.start);
+                let help = format!("`{}` on line {line} is the same setting", first.key.value);
+                remarks.push(setting.bad_key(format!("one setting twice: `{key}`"), Some(help)));
+                continue;
             }
+            if let Some(why) = found.key.inert {
+                let message = format!("no effect: `{key}` ({why})");
+                remarks.push(setting.remark(Severity::Note, setting.key.span, message, None));
+            }
+            if owner.accepts(key, &setting.value).is_err() {
+                let message = format!("not a value of `{key}`: `{}`", setting.value.value);
+                remarks.push(setting.bad_value(message, Some(format!("it is {}", found.key.kind))));
+            } else {
+                remarks.extend(values::check(&found, setting));
+            }
+            seen.push((found, setting));
         }
         remarks
     }
