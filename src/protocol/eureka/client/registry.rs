@@ -29,7 +29,7 @@ impl Client {
 
     /// What a periodic refresh asks for: everything, too, if the list of other regions has changed.
     pub(super) fn refresh_kind(&mut self) -> Kind {
-        let changed = self.extras.as_mut().is_some_and(|extras| extras.follow_regions());
+        let changed = self.extras.as_mut().is_some_and(|extras| extras.follow_regions(self.told.client()));
         if changed {
             self.query = None;
             return Kind::Full;
@@ -97,11 +97,9 @@ impl Client {
 
     /// The backup registry takes the place of a first fetch that failed. It has no version, so that the next fetch is a full one.
     pub(super) fn adopt_backup(&mut self, cx: &mut Cx<'_, Eureka>) -> bool {
-        let Some(backup) = self.extras.as_ref().and_then(|extras| extras.node.backup.clone()) else {
-            return false;
-        };
+        let Some(backup) = &self.told.client().backup else { return false };
         let claimed = backup.histogram().counts();
-        let applications = Applications::clone(&backup).with_version(NO_VERSION);
+        let applications = Applications::clone(backup).with_version(NO_VERSION);
         self.adopt(Arc::new(applications), claimed, false, cx);
         true
     }

@@ -269,7 +269,7 @@ impl Names {
                     }
                     _ => {
                         let key = name.strip_prefix("metadata.").ok_or_else(wrong)?;
-                        about.metadata.insert(key.into(), value.into());
+                        Arc::make_mut(&mut about.metadata).insert(key.into(), value.into());
                     }
                 }
             }
