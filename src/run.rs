@@ -157,7 +157,11 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
         eureka::Config::Client(_) => true,
         eureka::Config::Server(node) => node.server.sync_when_timestamp_differs,
     });
-    Premises { leases, rules: rules.collect(), repairing_mesh: repairs && full_mesh(plan, configs) }
+    Premises {
+        leases: leases.into(),
+        rules: rules.collect(),
+        repairing_mesh: repairs && full_mesh(plan, configs),
+    }
 }
 
 /// Whether every server has every other one in its list of peers.

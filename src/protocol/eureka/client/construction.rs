@@ -51,7 +51,6 @@ impl Client {
             applications: Arc::default(),
             local: registered.map(|registration| Local::new(registration, cx.wall())),
             endpoints: Endpoints::new(&node.service_urls, &node.zone, order, cx.random()),
-            query: None,
             chains: [Chain::new(Channel::Registration), Chain::new(Channel::Query)],
             refresh: Supervisor::off(),
             heartbeat: Supervisor::off(),

@@ -42,7 +42,7 @@ use self::transport::{Chain, Kind};
 use super::config::{ClientConfig, Fixes, InstanceConfig, Profile};
 use super::instance::Applications;
 use super::node::{Config, HealthSource, Transport};
-use super::wire::{Query, Response};
+use super::wire::Response;
 use super::{Eureka, Tag as EurekaTag};
 use crate::protocol::{Answer, Cx, Input, InstanceId, Instant, Operation, Status};
 
@@ -81,8 +81,6 @@ pub struct Client {
     /// What it registers, if it does.
     local: Option<Local>,
     endpoints: Endpoints,
-    /// What was last read.
-    query: Option<Arc<Query>>,
     /// By channel.
     chains: [Chain; 2],
     refresh: Supervisor,
@@ -172,7 +170,6 @@ impl Client {
     pub fn reconfigure(&mut self, told: Arc<Config>) {
         self.settings = Arc::clone(&told.client().client);
         self.fixes = Arc::clone(&told.client().fixes);
-        self.query = None;
         self.told = told;
         self.extras_mut().servers_changed = true;
     }
