@@ -88,11 +88,19 @@ fn what_is_refused_is_shown_with_place_and_range() {
         (8, "not a value of `enable-self-preservation`: `maybe`", "true or false"),
         (9, "unknown setting: `disable-detla`", "did you mean `disable-delta`?"),
         (11, "one setting twice: `renewal-threshold-update-interval-ms`", "on line 10"),
-        (13, "not a value of `registry-fetch-interval-seconds`: `0`", "a time from 1 s to 1 d"),
+        (
+            13,
+            "not a value of `registry-fetch-interval-seconds`: `0`",
+            "a whole number of seconds from 1 s to 1 d",
+        ),
         (14, "not a value of `heartbeat-executor-thread-pool-size`: `none`", "a whole number from 1 to 1000"),
         (15, "unknown value: `dns`", "`composite`"),
         (16, "not an HTTP URL: `peer1:8761`", "such as `http://peer1:8761/eureka/`"),
-        (18, "not a value of `lease-expiration-duration-in-seconds`: `90d`", "a time from 1 s to 1 d"),
+        (
+            18,
+            "not a value of `lease-expiration-duration-in-seconds`: `90d`",
+            "a whole number of seconds from 1 s to 1 d",
+        ),
         (19, "not a port: `70000`", "0 to 65535"),
         (20, "unknown status: `RUNNING`", "`STARTING`"),
     ] {
@@ -121,12 +129,14 @@ fn every_key_refuses_what_it_cannot_be() {
     for (owner, block) in OWNERS.into_iter().zip(["server", "client", "instance", "fixes"]) {
         for key in owner.keys() {
             let bad: &[&str] = match key.kind {
-                Kind::Flag => &["yes", "1"],
+                Kind::Flag => &["maybe", "2"],
                 Kind::Share(..) => &["-0.1", "1.1", "NaN", "much"],
                 Kind::Count(1.., _) => &["0", "-1", "1.5", "many"],
                 Kind::Count(0, _) => &["-1", "1.5", "many"],
+                Kind::AnySeconds(..) => &["1.5", "many", "500ms", "-86401"],
+                Kind::Seconds(1.., _) => &["0", "-5", "0s", "2d", "1500ms"],
                 Kind::Number(..) => &["1.5", "many", "-1001"],
-                Kind::Millis(1.., _) | Kind::Seconds(1.., _) | Kind::Poll(1.., _) => &["0", "-5", "0s", "2d"],
+                Kind::Millis(1.., _) | Kind::Poll(1.., _) => &["0", "-5", "0s", "2d"],
                 Kind::Millis(0, _) | Kind::Seconds(0, _) | Kind::Poll(0, _) => &["-5", "often", "99h"],
                 Kind::Pairs if !key.shown().contains('*') => &["no-name"],
                 Kind::Text | Kind::List | Kind::Pairs => &[],
