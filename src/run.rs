@@ -150,7 +150,7 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
         eureka::Config::Server(node) => Some(Rules {
             self_preservation: node.server.enable_self_preservation,
             percent: node.server.renewal_percent_threshold,
-            renewals_per_client: 60.0 / node.server.expected_client_renewal_interval.as_secs_f64(),
+            renewals_per_client: 60.0 / f64::from(node.server.expected_client_renewal_interval),
         }),
     });
     let repairs = configs.iter().all(|config| match &**config {

@@ -62,9 +62,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Renewals that must be exceeded: in the original's order of operations, truncated.
+    /// Renewals that must be exceeded: in the original's order of operations, truncated to its integer.
     fn threshold(self, expected: i64) -> i64 {
-        (expected as f64 * self.renewals_per_client * self.percent) as i64
+        i64::from((expected as f64 * self.renewals_per_client * self.percent) as i32)
     }
 }
 

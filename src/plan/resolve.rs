@@ -69,6 +69,8 @@ struct Resolver<'s> {
     /// The resolved steps of each named step: indices of the first and the last, beginning of the first, end of the last.
     moments: BTreeMap<String, StepMoments>,
     diagnostics: Vec<Diagnostic>,
+    /// What is worth knowing but not wrong, beside what reading found.
+    notes: Vec<Diagnostic>,
 }
 
 /// Where a named step stands in the schedule.
@@ -109,7 +111,14 @@ impl Plan {
             diagnostics.dedup();
             return Err(diagnostics);
         }
-        let notes = scenario.notes.iter().map(|note| {
+        // What stands in `system` is noted for each process that it concerns.
+        let mut found: Vec<&Diagnostic> = Vec::new();
+        for note in resolver.notes.iter().filter(|note| !scenario.notes.contains(note)) {
+            if !found.contains(&note) {
+                found.push(note);
+            }
+        }
+        let notes = scenario.notes.iter().chain(found).map(|note| {
             let (line, _) = note.position();
             format!("{}:{line}: {}", note.source.name, note.message)
         });
@@ -163,6 +172,7 @@ impl<'s> Resolver<'s> {
             steps: Vec::new(),
             moments: BTreeMap::new(),
             diagnostics: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -180,6 +190,12 @@ impl<'s> Resolver<'s> {
     ) {
         let message = message.into();
         self.diagnostics.push(Diagnostic { source, span, severity: Severity::Error, message, help });
+    }
+
+    /// Records what is worth knowing, but not wrong.
+    fn note(&mut self, span: Span, message: String) {
+        let (source, span) = self.scenario.sources.locate(span);
+        self.notes.push(Diagnostic { source, span, severity: Severity::Note, message, help: None });
     }
 
     /// Records a mistake whose right form is known, and is `None`.

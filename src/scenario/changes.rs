@@ -4,6 +4,7 @@
 //! it had been written in the file. A key that is not there is put in; whether it is valid is found out by reading.
 
 use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span};
+use super::system::Owner;
 use super::tree::{self, Entry, Node, Value};
 use crate::protocol::eureka::config::relaxed;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ fn apply_one(root: &mut Node, setting: &str, start: usize) -> Result<(), (Span, 
     shift(&mut value, Sources::SET + value_start);
     let key_span = Span { start: Sources::SET + start, end: Sources::SET + start + path.len() };
     let segments: Vec<&str> = path.trim().split('.').collect();
-    put(root, &segments, key_span, value).map_err(|segment| {
+    put(root, &segments, 0, key_span, value).map_err(|segment| {
         let span = Span { start, end: start + path.len() };
         (span, format!("no place for a value: `{segment}`"))
     })
@@ -74,12 +75,57 @@ fn shift(node: &mut Node, by: usize) {
     }
 }
 
-/// Puts a value where the path leads; on failure the segment that leads nowhere.
-fn put(node: &mut Node, path: &[&str], key_span: Span, value: Node) -> Result<(), String> {
-    let Some((segment, rest)) = path.split_first() else {
+/// Whose settings stand where a path leads, if it leads to a block of them.
+fn settings_at(path: &[&str]) -> Option<Owner> {
+    let block = match path {
+        ["system", "eureka", block] | ["servers" | "services", _, block] => *block,
+        _ => return None,
+    };
+    let owners = [
+        ("server", Owner::Server),
+        ("client", Owner::Client),
+        ("instance", Owner::Instance),
+        ("fixes", Owner::Fixes),
+    ];
+    owners.into_iter().find(|(name, _)| *name == block).map(|(_, owner)| owner)
+}
+
+/// The value of a setting in a block, in whichever spelling and with whatever nesting it is written there.
+fn setting_in<'n>(
+    entries: &'n mut [Entry],
+    prefix: &str,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Option<&'n mut Node> {
+    for entry in entries {
+        let key = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+        let found = match &mut entry.value {
+            Node { value: Value::Map(inner), .. } => setting_in(inner, &key, wanted),
+            value => wanted(&key).then_some(value),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// Puts a value where the path leads from the segment `at` on; on failure the segment that leads nowhere.
+fn put(node: &mut Node, path: &[&str], at: usize, key_span: Span, value: Node) -> Result<(), String> {
+    let Some(segment) = path.get(at) else {
         *node = value;
         return Ok(());
     };
+    if let Some(owner) = settings_at(&path[..at])
+        && let Some(known) = owner.find(&path[at..].join("."))
+        && let Value::Map(entries) = &mut node.value
+    {
+        let same = |key: &str| owner.find(key).is_some_and(|other| other.same_as(&known));
+        match setting_in(entries, "", &same) {
+            Some(written) => *written = value,
+            None => entries.push(Entry { key: path[at..].join("."), key_span, value }),
+        }
+        return Ok(());
+    }
     if node.is_null() {
         node.value = Value::Map(Vec::new());
         node.span = key_span;
@@ -88,18 +134,18 @@ fn put(node: &mut Node, path: &[&str], key_span: Span, value: Node) -> Result<()
         Value::Scalar { .. } => Err((*segment).to_owned()),
         Value::List(items) => {
             let item = segment.parse::<usize>().ok().and_then(|at| items.get_mut(at));
-            put(item.ok_or_else(|| (*segment).to_owned())?, rest, key_span, value)
+            put(item.ok_or_else(|| (*segment).to_owned())?, path, at + 1, key_span, value)
         }
         Value::Map(entries) => {
             // Product settings may be spelt differently here and there.
             let exact = entries.iter().position(|entry| entry.key == *segment);
             let same = || entries.iter().position(|entry| relaxed(&entry.key) == relaxed(segment));
-            let at = exact.or_else(same).unwrap_or_else(|| {
+            let found = exact.or_else(same).unwrap_or_else(|| {
                 let value = Node { span: key_span, value: plain("") };
                 entries.push(Entry { key: (*segment).to_owned(), key_span, value });
                 entries.len() - 1
             });
-            put(&mut entries[at].value, rest, key_span, value)
+            put(&mut entries[found].value, path, at + 1, key_span, value)
         }
     }
 }
@@ -128,6 +174,34 @@ mod tests {
         assert_eq!(scenario.system.server.0[0].value.value, "0.5");
         assert_eq!(scenario.services[0].instances.value, 10);
         assert_eq!(scenario.servers[0].server.0.len(), 1);
+    }
+
+    #[test]
+    fn a_setting_is_found_in_whichever_way_it_is_written() {
+        let text = "title: t\nsystem:\n  eureka:\n    server: { rateLimiter: { enabled: false }, eviction-interval-timer-in-ms: 1s }\n    \
+                    client: { \"service-url.defaultZone\": \"http://peer1:8761/eureka/\" }\nservers: { peer1: }\n";
+        let settings = [
+            "system.eureka.server.rate-limiter-enabled=true",
+            "system.eureka.server.evictionIntervalTimerInMs=5s",
+            "system.eureka.client.serviceUrl.defaultZone=http://peer1:8761/other/",
+            "system.eureka.client.appinfo.replicate.interval=5",
+        ];
+        let settings = settings.map(str::to_owned);
+        let mut no_files = |_: &str| Err("no such file".to_owned());
+        let scenario = Scenario::parse("x.yaml", text.as_bytes(), &settings, &mut no_files);
+        let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
+        let said = |settings: &super::super::system::Settings| -> Vec<String> {
+            let settings = settings.0.iter();
+            settings.map(|setting| format!("{}={}", setting.key.value, setting.value.value)).collect()
+        };
+        assert_eq!(
+            said(&scenario.system.server),
+            ["rateLimiter.enabled=true", "eviction-interval-timer-in-ms=5s"]
+        );
+        assert_eq!(
+            said(&scenario.system.client),
+            ["service-url.defaultZone=http://peer1:8761/other/", "appinfo.replicate.interval=5"]
+        );
     }
 
     #[test]

@@ -8,13 +8,14 @@
 mod properties;
 
 use super::ReadFile;
-use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
 use super::fleet::{Server, Service};
 use super::read::Reader;
-use super::system::{Owner, Setting, Settings};
+use super::system::{self, Owner, Setting, Settings};
 use super::{tree, values};
 use crate::protocol::eureka::config::relaxed;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a Spring Boot file says about one process.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct SpringConfig {
     pub instance_id: Option<Spanned<String>>,
     /// `server.port`.
     pub port: Option<Spanned<u16>>,
+    /// Life of the balancer's cache (`spring.cloud.loadbalancer.cache.*`); zero if it is off.
+    pub balancer_cache: Option<Duration>,
     /// `eureka.server.*` and `eureka.instance.registry.*`.
     pub server: Settings,
     /// `eureka.client.*`.
@@ -97,6 +100,7 @@ pub fn read(source: &Arc<Source>) -> Result<(SpringConfig, Vec<Diagnostic>), Vec
     let mut import = Import {
         source,
         config: SpringConfig { source: Some(source.clone()), ..SpringConfig::default() },
+        common: Vec::new(),
         diagnostics: Vec::new(),
     };
     let filled = import.fill_placeholders(properties);
@@ -120,6 +124,8 @@ fn from_yaml(source: &Arc<Source>) -> Result<Vec<Property>, Vec<Diagnostic>> {
 struct Import<'a> {
     source: &'a Arc<Source>,
     config: SpringConfig,
+    /// Netflix's client settings that count only if `eureka.eurekaServer.` has none of that name.
+    common: Vec<Setting>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -174,15 +180,32 @@ impl Import<'_> {
                 Ok(port) => self.config.port = port.map(|port| Spanned::new(port, value.span)),
                 Err((message, help)) => self.say(Severity::Error, value.span, message, help),
             },
+            ["spring", "cloud", "loadbalancer", "cache", "ttl"] => match millis(&value) {
+                Some(ttl) => {
+                    self.config.balancer_cache.get_or_insert(ttl);
+                }
+                None => {
+                    self.error(
+                        value.span,
+                        format!("not a time: `{}`", value.value),
+                        "such as `35s` or `PT35S`",
+                    );
+                }
+            },
+            ["spring", "cloud", "loadbalancer", "cache", "enabled"] => {
+                // On is as without it: how long entries live says the other key.
+                match relaxed(&value).as_str() {
+                    "false" => self.config.balancer_cache = Some(Duration::ZERO),
+                    "true" => {}
+                    _ => {
+                        self.error(value.span, format!("not a flag: `{}`", value.value), "true or false");
+                    }
+                }
+            }
             ["eureka", "dashboard", ..] => {
                 self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
             }
             ["eureka", "instance", "registry", _] => self.setting(Owner::Server, after(&key, 3), value),
-            ["eureka", "server", "expectednumberofrenewspermin"] => {
-                // Its name in earlier releases, for the same number.
-                let key = Spanned::new("expected-number-of-clients-sending-renews".to_owned(), key.span);
-                self.setting(Owner::Server, key, value);
-            }
             ["eureka", "server", ..] => self.setting(Owner::Server, after(&key, 2), value),
             // Netflix spells some client keys `eureka.client.refresh.interval`, Spring all of them `eureka.client.x`.
             ["eureka", "client", ..] => {
@@ -194,6 +217,13 @@ impl Import<'_> {
                 }
             }
             ["eureka", "instance", ..] => self.setting(Owner::Instance, after(&key, 2), value),
+            ["eureka", common @ ("domainname" | "context")] => {
+                let key = Spanned::new(
+                    format!("eurekaServer.{}", if *common == "context" { "context" } else { "domainName" }),
+                    key.span,
+                );
+                self.common.push(Setting { source: self.source.clone(), key, value });
+            }
             ["eureka", ..] => self.netflix(after(&key, 1), value),
             _ => self.note(key.span, format!("not about the registry, left alone: `{}`", key.value)),
         }
@@ -208,21 +238,41 @@ impl Import<'_> {
         settings.0.push(Setting { source: self.source.clone(), key, value });
     }
 
-    /// A key of a Netflix file, where all owners share one prefix.
+    /// A key of a Netflix file, where all owners share one prefix, and some a key.
     fn netflix(&mut self, key: Spanned<String>, value: Spanned<String>) {
-        for owner in [Owner::Server, Owner::Client, Owner::Instance] {
+        let owners = [Owner::Server, Owner::Client, Owner::Instance];
+        let mut known = false;
+        for owner in owners {
             let found = owner.keys().iter().find_map(|known| known.matches(&key));
             if found.is_some_and(|found| found.netflix) {
-                return self.setting(owner, key, value);
+                self.setting(owner, key.clone(), value.clone());
+                known = true;
             }
         }
-        let names = [Owner::Server, Owner::Client, Owner::Instance];
-        let help =
-            suggestion(&key, names.iter().flat_map(|owner| owner.keys().iter().map(|key| key.netflix)));
-        self.say(Severity::Error, key.span, format!("unknown setting: `eureka.{}`", key.value), help);
+        if !known {
+            let names = owners.iter().flat_map(|owner| owner.keys().iter().map(|key| key.netflix));
+            let help = system::help_for(&key, names.filter(|name| !name.is_empty()));
+            self.say(
+                Severity::Error,
+                key.span,
+                format!("unknown setting: `eureka.{}`", key.value),
+                Some(help),
+            );
+        }
+    }
+
+    /// Takes the settings below Netflix's common prefix for which there is nothing better.
+    fn take_common(&mut self) {
+        for setting in std::mem::take(&mut self.common) {
+            let wanted = relaxed(&setting.key);
+            if self.config.client.0.iter().all(|better| relaxed(&better.key) != wanted) {
+                self.config.client.0.push(setting);
+            }
+        }
     }
 
     fn finish(mut self) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
+        self.take_common();
         let config = &self.config;
         let blocks = [
             (&config.server, Owner::Server),
@@ -246,7 +296,25 @@ fn after(key: &Spanned<String>, segments: usize) -> Spanned<String> {
 
 fn concerns_us(key: &str) -> bool {
     let key = relaxed(key);
-    key.starts_with("eureka") || key == "serverport" || key.starts_with("springapplication")
+    key.starts_with("eureka")
+        || key == "serverport"
+        || key.starts_with("springapplication")
+        || key.starts_with("springcloudloadbalancercache")
+}
+
+/// A time as Spring Boot reads it: with a unit, in the form of ISO 8601 up to hours, or in milliseconds.
+fn millis(text: &str) -> Option<Duration> {
+    let text = text.trim().to_ascii_lowercase();
+    let text = text.strip_prefix("pt").unwrap_or(&text);
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let worth = match unit {
+        "" | "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(worth)?))
 }
 
 /// The value with its placeholders replaced, or what is missing.

@@ -4,12 +4,12 @@
 //! layered in the plan. Here a setting stays a key, a text and a place. Which keys exist, and with which values, is the
 //! protocol's business: its key table is asked, so that a mistake is found while reading.
 
-use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, suggestion};
+use super::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned, nearest};
 use super::read::{Fields, FromNode, Reader};
 use super::tree::{Node, Value};
 use super::values;
 use crate::protocol::eureka::config::{
-    ClientConfig, Fixes, Found, InstanceConfig, Key, Profile, ServerConfig, SettingError,
+    ClientConfig, Fixes, Found, InstanceConfig, Key, Profile, ServerConfig, SettingError, relaxed,
 };
 use std::sync::Arc;
 
@@ -155,14 +155,31 @@ impl Owner {
         }
     }
 
-    /// What to offer for an unknown key: the nearest, in the spelling that is nearer.
-    pub fn suggest(self, key: &str) -> Option<String> {
-        let keys = self.keys();
-        let spring = keys.iter().map(|key| key.spring).filter(|key| !key.is_empty());
-        match key.contains(char::is_uppercase) {
-            true => suggestion(key, keys.iter().map(|key| key.netflix)),
-            false => suggestion(key, spring),
-        }
+    /// What to offer for an unknown key: the nearest, in the spelling that is nearer, or where all are.
+    pub fn suggest(self, key: &str) -> String {
+        let netflix = key.contains(char::is_uppercase);
+        let names = self.keys().iter().map(|key| if netflix { key.netflix } else { key.spring });
+        help_for(key, names.filter(|name| !name.is_empty()))
+    }
+
+    /// Which key is written, if there is one.
+    pub fn find(self, key: &str) -> Option<Found> {
+        self.keys().iter().find_map(|known| known.matches(key))
+    }
+}
+
+/// What to offer for a key that does not exist, of those that do.
+pub fn help_for(key: &str, names: impl Iterator<Item = &'static str> + Clone) -> String {
+    // A key that needs a name, written without one.
+    let mut named = names.clone().filter_map(|name| Some((name, name.strip_suffix(".*")?)));
+    let wanted = relaxed(key);
+    if let Some((name, _)) = named.find(|(_, stem)| !wanted.is_empty() && relaxed(stem) == wanted) {
+        let example = if wanted == "serviceurl" { "defaultZone" } else { "NAME" };
+        return format!("it takes a name: `{}`", name.replace('*', example));
+    }
+    match nearest(key, names).filter(|_| !wanted.is_empty()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "docs/settings.md lists them all".to_owned(),
     }
 }
 
@@ -186,8 +203,12 @@ impl Settings {
         let mut seen: Vec<(Found, &Setting)> = Vec::new();
         for setting in &self.0 {
             let key = &setting.key.value;
-            let Some(found) = owner.keys().iter().find_map(|known| known.matches(key)) else {
-                remarks.push(setting.bad_key(format!("unknown setting: `{key}`"), owner.suggest(key)));
+            let Some(found) = owner.find(key) else {
+                let message = match key.trim() {
+                    "" => "a setting without a key".to_owned(),
+                    key => format!("unknown setting: `{key}`"),
+                };
+                remarks.push(setting.bad_key(message, Some(owner.suggest(key))));
                 continue;
             };
             if let Some((_, first)) = seen.iter().find(|(other, _)| found.same_as(other)) {

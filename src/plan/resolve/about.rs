@@ -16,6 +16,8 @@ pub(super) struct Template {
     profile: Profile,
     instance: Arc<InstanceConfig>,
     about: About,
+    /// `spring.application.name`.
+    spring_name: Arc<str>,
     /// `spring.application.instance_id`.
     id_part: Option<String>,
 }
@@ -39,10 +41,12 @@ pub(super) struct Whereabouts<'a> {
 }
 
 impl Template {
-    /// For the instances of one service or server.
+    /// For the instances of one service or server. `spring_name` is `spring.application.name`, from which Spring makes up ids and
+    /// virtual addresses, whatever the application is called.
     pub(super) fn new(
         profile: Profile,
         application: &str,
+        spring_name: &str,
         instance: Arc<InstanceConfig>,
         id_part: Option<String>,
     ) -> Template {
@@ -55,7 +59,7 @@ impl Template {
         let (vip, secure_vip) = match profile {
             Profile::Netflix => (some(&instance.vip_address), some(&instance.secure_vip_address)),
             Profile::SpringCloud => {
-                let name: Arc<str> = application.into();
+                let name: Arc<str> = spring_name.into();
                 let vip = some(&instance.vip_address).unwrap_or_else(|| Arc::clone(&name));
                 (Some(vip), Some(some(&instance.secure_vip_address).unwrap_or(name)))
             }
@@ -69,7 +73,7 @@ impl Template {
             asg: some(&instance.asg_name),
             ..About::default()
         };
-        Template { profile, instance, about, id_part }
+        Template { profile, instance, about, spring_name: spring_name.into(), id_part }
     }
 
     /// Fills in the metadata of the instance there. Those that say the same share them: most of a service do.
@@ -88,7 +92,7 @@ impl Template {
     /// What the instance there says about itself.
     pub(super) fn at(&mut self, place: &Whereabouts<'_>) -> About {
         self.fill_metadata(place);
-        let Template { profile, instance, about, id_part } = &*self;
+        let Template { profile, instance, about, spring_name, id_part } = &*self;
         let filled = |text: &Arc<str>| match text.contains("${") {
             true => filled(text, place).into(),
             false => Arc::clone(text),
@@ -106,13 +110,17 @@ impl Template {
         // Netflix has a default of its own, which a process that is known to listen elsewhere would have been configured not to use.
         let own = number(&instance.port).filter(|port| !(place.port_known && *port == NETFLIX_PORT));
         let port = Port { number: own.unwrap_or(place.port), enabled: instance.port_enabled };
-        let secure = number(&instance.secure_port).unwrap_or(SECURE_PORT);
+        let made_up = match profile {
+            Profile::SpringCloud if instance.secure_port_enabled => place.port,
+            Profile::SpringCloud | Profile::Netflix => SECURE_PORT,
+        };
+        let secure = number(&instance.secure_port).unwrap_or(made_up);
         let secure_port = Port { number: secure, enabled: instance.secure_port_enabled };
         let instance_id = match (&*instance.instance_id, profile) {
             ("", Profile::Netflix) => "".into(),
             ("", Profile::SpringCloud) => {
                 let part = id_part.clone().unwrap_or_else(|| port.number.to_string());
-                format!("{}:{}:{part}", place.host, about.app.to_lowercase()).into()
+                format!("{}:{spring_name}:{part}", place.host).into()
             }
             _ => filled(&instance.instance_id),
         };
@@ -156,7 +164,7 @@ impl Template {
 
 /// Netflix's default port.
 const NETFLIX_PORT: u16 = 80;
-/// The default port for TLS, in both products.
+/// The default port for TLS, in both products; Spring's for as long as it is closed.
 const SECURE_PORT: u16 = 443;
 
 /// The id under which a server keeps the instance (`InstanceInfo.getId`).
@@ -201,7 +209,7 @@ mod tests {
         for (key, value) in settings {
             instance.set(key, value).expect("a setting");
         }
-        let mut template = Template::new(profile, "Shop", Arc::new(instance), None);
+        let mut template = Template::new(profile, "Shop", "Store", Arc::new(instance), None);
         template.at(&Whereabouts {
             host: "shop-0",
             ip: "10.0.0.1",
@@ -240,7 +248,7 @@ mod tests {
     fn each_product_makes_up_what_is_not_configured() {
         assert_eq!(
             shown(&about(Profile::SpringCloud, &[])),
-            "id shop-0:shop:8080 | SHOP shop-0 10.0.0.1 | 8080 / 443 closed | vip Shop / Shop | group - asg - | \
+            "id shop-0:Store:8080 | SHOP shop-0 10.0.0.1 | 8080 / 443 closed | vip Store / Store | group - asg - | \
              http://shop-0:8080/ http://shop-0:8080/actuator/info http://shop-0:8080/actuator/health -"
         );
         assert_eq!(
@@ -266,9 +274,9 @@ mod tests {
         let about = about(Profile::SpringCloud, &settings);
         assert_eq!(
             shown(&about),
-            "id 10.0.0.1:0000abcd | SHOP 10.0.0.1 10.0.0.1 | 81 / 443 | vip v / Shop | group G asg asg | \
+            "id 10.0.0.1:0000abcd | SHOP 10.0.0.1 10.0.0.1 | 81 / 8080 | vip v / Store | group G asg asg | \
              http://10.0.0.1:81/ http://shop-0/s http://10.0.0.1:81/actuator/health \
-             https://10.0.0.1:443/actuator/health"
+             https://10.0.0.1:8080/actuator/health"
         );
         assert_eq!(about.zone().map(|zone| &**zone), Some("z"));
         let closed = super::tests::about(Profile::Netflix, &[("port.enabled", "false")]);

@@ -15,7 +15,7 @@ use crate::protocol::eureka::node::{
 };
 use crate::protocol::eureka::{self};
 use crate::protocol::{InstanceId, NodeId, ServiceId, Status};
-use crate::scenario::diagnostic::{Source, Span, suggestion};
+use crate::scenario::diagnostic::{Severity, Source, Span, suggestion};
 use crate::scenario::fleet::{Server, Service, WrittenBalancer};
 use crate::scenario::selector::Who;
 use crate::scenario::spring::SpringConfig;
@@ -59,15 +59,17 @@ impl<'s> Resolver<'s> {
             aws_zone: aws_zone.as_deref(),
         };
         let registries = self.registries(&known);
+        self.note_settings(&layers, None);
         let my_url = layers.last(Owner::Server, "my-url").and_then(|setting| {
             let url = values::urls(setting).into_iter().flatten().next()?;
             self.address_of_url(setting, &url)
         });
         let remote_regions = self.remote_regions(&layers);
         let service = application(imported, &instance_config).unwrap_or(SERVER_APPLICATION).to_owned();
+        let names = (&*service, spring_name(imported).unwrap_or(SERVER_APPLICATION));
         let registrations = client_config
             .register_with_eureka
-            .then(|| self.registrations(&service, imported, &layers, Arc::clone(&instance_config)));
+            .then(|| self.registrations(names, imported, &layers, Arc::clone(&instance_config)));
         let instance = registrations.map(|mut of| self.register(node, &mut of));
         self.processes[node.index()].pools = pools(&client_config, Some(&server_config));
         let client = ClientNode {
@@ -75,7 +77,7 @@ impl<'s> Resolver<'s> {
             instance,
             remote_zones: registries.remote_zones,
             transport: server.transport.unwrap_or(Transport::Jersey),
-            balancer: balancer(scenario.system.profile, None),
+            balancer: balancer(scenario.system.profile, None, None),
             health: health(None, &client_config),
             ..ClientNode::new(scenario.system.profile, client_config, registries.zone, registries.urls)
         };
@@ -107,8 +109,12 @@ impl<'s> Resolver<'s> {
             instance.lease_renewal_interval = every.value;
         }
         let fixes = Arc::new(layers.fixes());
+        self.note_settings(&layers, Some(service));
+        let imported = service.imported.as_ref();
+        let name = service.name.value.as_str();
         let mut registrations = client.register_with_eureka.then(|| {
-            self.registrations(&service.name.value, service.imported.as_ref(), &layers, Arc::new(instance))
+            let names = (name, spring_name(imported).unwrap_or(name));
+            self.registrations(names, imported, &layers, Arc::new(instance))
         });
         let mut shared: Option<Registries> = None;
         for node in nodes {
@@ -124,7 +130,12 @@ impl<'s> Resolver<'s> {
                     client: &client,
                     aws_zone: aws_zone.as_deref(),
                 };
-                shared = Some(self.registries(&known));
+                let registries = self.registries(&known);
+                if registries.urls.is_empty() && shared.is_none() {
+                    let message = format!("the instances know no server: `{name}`");
+                    self.note(service.name.span, message);
+                }
+                shared = Some(registries);
             }
             let Some(registries) = &shared else { continue };
             let registries = registries.clone();
@@ -138,7 +149,7 @@ impl<'s> Resolver<'s> {
                 instance,
                 remote_zones: registries.remote_zones,
                 transport: service.transport.unwrap_or(Transport::Jersey),
-                balancer: balancer(profile, service.balancer),
+                balancer: balancer(profile, service.balancer, imported),
                 health: health(service.health, &client),
                 ..ClientNode::new(profile, Arc::clone(&client), registries.zone, registries.urls)
             };
@@ -166,8 +177,14 @@ impl<'s> Resolver<'s> {
                 .into_iter()
                 .filter_map(|(found, setting)| Some((found.name?, self.services_of(setting))))
                 .collect();
+            // Spring asks for the region in lower case, so a list under another name is never found.
+            let asked = |name: &str| match scenario.system.profile {
+                Profile::Netflix => name.to_owned(),
+                Profile::SpringCloud => name.to_lowercase(),
+            };
             let of = |name: &str| {
-                let list = lists.iter().find(|(region, _)| region == name);
+                let asked = asked(name);
+                let list = lists.iter().find(|(region, _)| *region == asked);
                 list.map(|(_, services)| Arc::clone(services))
             };
             if lists.is_empty() {
@@ -247,10 +264,37 @@ impl<'s> Resolver<'s> {
         &self.zones[self.hosts[host.index()].zone.index()].name
     }
 
-    /// What the instances of one service, or one server, register.
+    /// What is worth knowing about the settings of a process: those that its product does not have, and a backup registry of which
+    /// nobody says what is in it.
+    fn note_settings(&mut self, layers: &Layers<'_>, service: Option<&Service>) {
+        let profile = self.scenario.system.profile;
+        let (other, shown) = match profile {
+            Profile::Netflix => ("Spring Cloud", "netflix"),
+            Profile::SpringCloud => ("Netflix's Eureka", "spring-cloud"),
+        };
+        for (_, found, setting) in layers.all() {
+            // One without effect has been noted when it was read.
+            if !found.key.is_of(profile) && found.key.inert.is_none() {
+                let key = &setting.key.value;
+                let message =
+                    format!("a setting of {other} under `profile: {shown}`, taken as meant: `{key}`");
+                self.notes.push(setting.remark(Severity::Note, setting.key.span, message, None));
+            }
+        }
+        let backup = layers.last(Owner::Client, "backup-registry-impl");
+        if let Some(setting) = backup.filter(|setting| !setting.value.trim().is_empty())
+            && service.is_none_or(|service| service.backup.is_none())
+        {
+            let message = "a backup registry with nothing in it: `backup` of a service says what it holds";
+            self.notes.push(setting.remark(Severity::Note, setting.key.span, message, None));
+        }
+    }
+
+    /// What the instances of one service, or one server, register. Of the names one is the service's in the scenario, or the server's
+    /// application; the other is what stands for `spring.application.name`.
     fn registrations(
         &mut self,
-        service: &str,
+        (service, spring_name): (&str, &str),
         imported: Option<&SpringConfig>,
         layers: &Layers<'_>,
         instance: Arc<InstanceConfig>,
@@ -270,7 +314,7 @@ impl<'s> Resolver<'s> {
         Registrations {
             app,
             initial_status,
-            template: Template::new(profile, application, Arc::clone(&instance), id_part),
+            template: Template::new(profile, application, spring_name, Arc::clone(&instance), id_part),
             instance,
             id_written: written.map(|setting| (Arc::clone(&setting.source), setting.value.span)),
         }
@@ -332,9 +376,14 @@ impl<'s> Resolver<'s> {
 /// The application's name, as the product's files give it.
 fn application<'a>(imported: Option<&'a SpringConfig>, instance: &'a InstanceConfig) -> Option<&'a str> {
     match &*instance.app_name {
-        "" => imported.and_then(|config| config.application.as_ref()).map(|name| name.value.as_str()),
+        "" => spring_name(imported),
         name => Some(name),
     }
+}
+
+/// `spring.application.name`, if a file gives it.
+fn spring_name(imported: Option<&SpringConfig>) -> Option<&str> {
+    imported.and_then(|config| config.application.as_ref()).map(|name| name.value.as_str())
 }
 
 /// A host's address: made up, from a private range.
@@ -344,13 +393,17 @@ pub(super) fn ip_of(host: HostId) -> String {
 }
 
 /// How a product's clients pick an instance, unless something else is said.
-fn balancer(profile: Profile, written: Option<WrittenBalancer>) -> Balancer {
+fn balancer(profile: Profile, written: Option<WrittenBalancer>, imported: Option<&SpringConfig>) -> Balancer {
     let written = written.unwrap_or_default();
+    let in_file = imported.and_then(|config| config.balancer_cache);
     let cache = match profile {
         Profile::Netflix => Duration::ZERO,
         Profile::SpringCloud => SPRING_BALANCER_CACHE,
     };
-    Balancer { rule: written.rule.unwrap_or(Rule::RoundRobin), cache: written.cache.unwrap_or(cache) }
+    Balancer {
+        rule: written.rule.unwrap_or(Rule::RoundRobin),
+        cache: written.cache.or(in_file).unwrap_or(cache),
+    }
 }
 
 /// What decides about the status: what is said, or what the product's key switches on.

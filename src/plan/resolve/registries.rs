@@ -5,7 +5,7 @@
 
 use super::settings::Layers;
 use super::{Named, Resolver};
-use crate::protocol::eureka::config::{ClientConfig, Found};
+use crate::protocol::eureka::config::{ClientConfig, Found, Profile};
 use crate::protocol::eureka::node::ServiceUrl;
 use crate::protocol::{Address, NodeId};
 use crate::scenario::diagnostic::{Severity, Spanned, suggestion};
@@ -155,10 +155,14 @@ impl Resolver<'_> {
             let urls = named.map(|(_, setting)| (*setting, values::urls(setting)));
             urls.filter(|(_, urls)| !urls.is_empty())
         };
+        // A zone without servers of its own has those of the default, under the name that the product has for it.
+        let default = match self.scenario.system.profile {
+            Profile::Netflix => "default",
+            Profile::SpringCloud => DEFAULT_ZONE,
+        };
         let mut urls = Vec::new();
         for zone in zones {
-            // A zone without servers of its own has those of the default; Netflix calls it `default`.
-            let found = of(zone).or_else(|| of(DEFAULT_ZONE)).or_else(|| of("default"));
+            let found = of(zone).or_else(|| of(default));
             let Some((setting, of_zone)) = found else { continue };
             // What is no URL has been reported when it was read.
             for url in of_zone.into_iter().flatten() {
@@ -189,7 +193,14 @@ impl Resolver<'_> {
         let used = layers.last(Owner::Client, "use-dns-for-fetching-service-urls");
         let used = used.expect("it is off, unless it is written");
         let mut urls = Vec::new();
-        let Some(port) = values::port(&client.dns_port).ok().flatten() else {
+        // Netflix looks below its common prefix next, where the port is that of the instance.
+        let common = || match self.scenario.system.profile {
+            Profile::Netflix => {
+                values::port(layers.last(Owner::Instance, "non-secure-port")?.value.trim()).ok()?
+            }
+            Profile::SpringCloud => None,
+        };
+        let Some(port) = values::port(&client.dns_port).ok().flatten().or_else(common) else {
             let help = Some("`eureka-server-port`, as the product needs it".to_owned());
             self.diagnostics.push(used.bad_value("servers from DNS without their port", help));
             return urls.into();

@@ -329,6 +329,7 @@ impl<'s> Resolver<'s> {
                 // A setting that was refused has been reported when it was read.
                 let _ = server.set(&setting.key, &setting.value);
             }
+            server.guard(self.scenario.system.profile);
             let config = self.configs.len() as u32;
             self.configs.push(Arc::new(eureka::Config::Server(node)));
             faults.push(Fault::Reconfigure { process, config });

@@ -60,6 +60,7 @@ impl<'s> Layers<'s> {
     pub(super) fn server(&self) -> ServerConfig {
         let mut config = ServerConfig::defaults(self.profile);
         each(&self.server, |key, value| config.set(key, value).is_ok());
+        config.guard(self.profile);
         config
     }
 
@@ -79,6 +80,18 @@ impl<'s> Layers<'s> {
         let mut fixes = Fixes::defaults(self.profile);
         each(&self.fixes, |key, value| fixes.set(key, value).is_ok());
         fixes
+    }
+
+    /// All settings, as far as they exist, and whose they are.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Owner, Found, &'s Setting)> {
+        let blocks =
+            [(Owner::Server, &self.server), (Owner::Client, &self.client), (Owner::Instance, &self.instance)];
+        blocks.into_iter().flat_map(|(owner, layers)| {
+            layers.iter().flat_map(|layer| &layer.0).filter_map(move |setting| {
+                let found = owner.keys().iter().find_map(|key| key.matches(&setting.key))?;
+                Some((owner, found, setting))
+            })
+        })
     }
 
     /// Where a key was written: of each of its names the setting that counts, names in the order first written.

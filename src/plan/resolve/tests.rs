@@ -485,3 +485,121 @@ fn every_shipped_scenario_resolves() {
     }
     assert!(seen >= 7, "found {seen}");
 }
+
+/// Resolves a scenario that names one file.
+fn plan_with(text: &str, file: &str) -> Plan {
+    let mut read = |_: &str| Ok(file.as_bytes().to_vec());
+    let scenario = Scenario::parse("stories/x.yaml", text.as_bytes(), &[], &mut read);
+    let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    Plan::resolve(&scenario).unwrap_or_else(|errors| panic!("{}", errors[0]))
+}
+
+fn client_of(plan: &Plan, at: usize) -> &crate::protocol::eureka::node::ClientNode {
+    let System::Eureka(configs) = &plan.system;
+    match &*configs[at] {
+        Config::Client(client) => client,
+        Config::Server(server) => &server.client,
+    }
+}
+
+/// The reference, 8.2: where a zone has no servers, Netflix looks for `default` and Spring for `defaultZone`.
+#[test]
+fn the_servers_of_the_default_zone_have_a_name_in_each_product() {
+    let known = |profile: &str, zone: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile} }} }}\nservers: {{ a: }}\nservices: {{ p: {{ config: p.properties }} }}\n"
+        );
+        let file = format!(
+            "eureka.client.availability-zones.us-east-1=z1\neureka.client.service-url.{zone}=http://a:8761/eureka/\n"
+        );
+        let plan = plan_with(&text, &file);
+        let noted = plan.notes.iter().any(|note| note.contains("know no server: `p`"));
+        (client_of(&plan, 1).service_urls.len(), noted)
+    };
+    assert_eq!(known("netflix", "default"), (1, false));
+    assert_eq!(known("netflix", "defaultZone"), (0, true));
+    assert_eq!(known("spring-cloud", "defaultZone"), (1, false));
+    assert_eq!(known("spring-cloud", "default"), (0, true));
+    assert_eq!(known("spring-cloud", "z1"), (1, false));
+}
+
+/// `EurekaInstanceConfigBean`: the made-up id and the virtual addresses are not the application's name.
+#[test]
+fn springs_ids_and_addresses_come_from_the_name_in_the_file() {
+    let text = "title: t\nservers: { a: }\nservices: { p: { config: p.properties } }\n";
+    let plan =
+        plan_with(text, "spring.application.name=Web-Shop\neureka.instance.appname=orders\nserver.port=90\n");
+    let about = &client_of(&plan, 1).instance.as_ref().expect("it registers").about;
+    assert_eq!((&*about.instance_id, &*about.app), ("p-0:Web-Shop:90", "ORDERS"));
+    assert_eq!((about.vip.as_deref(), about.secure_vip.as_deref()), (Some("Web-Shop"), Some("Web-Shop")));
+}
+
+#[test]
+fn what_a_file_says_of_the_balancers_cache_counts_unless_the_scenario_says_more() {
+    let cache = |block: &str| {
+        let text =
+            format!("title: t\nservers: {{ a: }}\nservices: {{ p: {{ config: p.properties{block} }} }}\n");
+        client_of(&plan_with(&text, "spring.cloud.loadbalancer.cache.ttl=10s\n"), 1).balancer.cache
+    };
+    assert_eq!(cache(""), Duration::from_secs(10));
+    assert_eq!(cache(", balancer: { cache: 3s }"), Duration::from_secs(3));
+}
+
+#[test]
+fn settings_that_cannot_mean_what_they_seem_to_are_noted() {
+    let notes = |profile: &str, more: &str, file: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile} }} }}\nservers: {{ a: }}\nservices: {{ p: {{ config: p.properties{more} }} }}\n"
+        );
+        let notes = plan_with(&text, file).notes;
+        notes
+            .iter()
+            .map(|note| note.split_once(": ").map_or("", |(_, said)| said).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let backup = "eureka.client.backup-registry-impl=com.example.Backup\n";
+    let said = "a backup registry with nothing in it: `backup` of a service says what it holds";
+    assert_eq!(notes("spring-cloud", "", backup), [said]);
+    assert_eq!(notes("spring-cloud", ", backup: p", backup), [""; 0]);
+    let foreign = "a setting of Spring Cloud under `profile: netflix`, taken as meant: `prefer-ip-address`";
+    assert_eq!(notes("netflix", "", "eureka.instance.prefer-ip-address=true\n"), [foreign]);
+    assert_eq!(notes("spring-cloud", "", "eureka.instance.prefer-ip-address=true\n"), [""; 0]);
+    assert_eq!(
+        notes("spring-cloud", "", "eureka.client.enabled=false\n"),
+        ["no effect: `enabled` (the client runs all the same: leave a service out whose client is off)"]
+    );
+}
+
+/// The reference, 3.1: Netflix's configuration guards against an interval that makes no sense, Spring's does not.
+#[test]
+fn an_expected_renewal_interval_of_nothing_is_netflixs_default() {
+    let interval = |profile: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile}, server: {{ expected-client-renewal-interval-seconds: 10 }} }} }}\n\
+             servers: {{ a: }}\ntimeline: [{{ at: 1m, set: {{ server: a, expectedClientRenewalIntervalSeconds: -1 }} }}]\n"
+        );
+        let plan = plan(&text);
+        let System::Eureka(configs) = &plan.system;
+        let Config::Server(changed) = &*configs[1] else { panic!("the server as it is then") };
+        changed.server.expected_client_renewal_interval
+    };
+    assert_eq!((interval("netflix"), interval("spring-cloud")), (30, -1));
+}
+
+/// Spring looks the list of a region up by its name in lower case.
+#[test]
+fn the_white_list_of_a_region_is_found_as_the_product_looks_for_it() {
+    let listed = |profile: &str, list: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile} }} }}\nservers:\n  a:\n    server:\n      \
+             remote-region-urls-with-name.West: \"http://b:8761/eureka/\"\n      \
+             remote-region-app-whitelist.{list}: p\n  b:\nservices: {{ p: }}\n"
+        );
+        let plan = plan(&text);
+        let System::Eureka(configs) = &plan.system;
+        let Config::Server(a) = &*configs[0] else { panic!("a server") };
+        a.remote_regions[0].white_list.is_some()
+    };
+    assert!(listed("netflix", "West") && !listed("netflix", "west"));
+    assert!(listed("spring-cloud", "west") && !listed("spring-cloud", "West"));
+}

@@ -25,7 +25,7 @@ pub enum Profile {
 /// What a setting's text may look like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// `true` or `false`.
+    /// `true` or `false`, or another word that Spring takes for one of them.
     Flag,
     /// A share, closed range.
     Share(f64, f64),
@@ -41,8 +41,10 @@ pub enum Kind {
     Pairs,
     /// A time; a bare number is milliseconds, as the key's name says. Range in ms, closed.
     Millis(u64, u64),
-    /// A time; a bare number is seconds. Range in seconds, closed.
+    /// A time in whole seconds, as the product keeps it; a bare number is seconds. Range in seconds, closed.
     Seconds(u64, u64),
+    /// As `Seconds`, but the number may be 0 or negative.
+    AnySeconds(i32, i32),
     /// A time; a bare number is milliseconds in Netflix's spelling and seconds in Spring's. Range in seconds, closed.
     Poll(u64, u64),
 }
@@ -61,7 +63,11 @@ impl fmt::Display for Kind {
                 write!(f, "a time from {} to {}, such as 30s or 30000", round(*low), round(*high))
             }
             Kind::Seconds(low, high) => {
-                write!(f, "a time from {} to {}, such as 30s or 30", round(low * 1000), round(high * 1000))
+                let (low, high) = (round(low * 1000), round(high * 1000));
+                write!(f, "a whole number of seconds from {low} to {high}, such as 30s or 30")
+            }
+            Kind::AnySeconds(low, high) => {
+                write!(f, "a whole number of seconds from {low} to {high}, such as 30s or 30")
             }
             Kind::Poll(low, high) => {
                 write!(f, "a time from {} to {}, such as 30s", round(low * 1000), round(high * 1000))
@@ -119,7 +125,20 @@ impl Key {
         let try_spelling =
             |pattern: &str, netflix| name_in(pattern, written).map(|name| Found { key: self, name, netflix });
         let netflix = (!self.netflix.is_empty()).then(|| try_spelling(self.netflix, true)).flatten();
-        netflix.or_else(|| (!self.spring.is_empty()).then(|| try_spelling(self.spring, false)).flatten())
+        let spring = || (!self.spring.is_empty()).then(|| try_spelling(self.spring, false)).flatten();
+        let earlier = || {
+            let mut names = EARLIER.iter().filter(|(_, now)| *now == self.spring);
+            names.find_map(|(name, _)| try_spelling(name, false))
+        };
+        netflix.or_else(spring).or_else(earlier)
+    }
+
+    /// Whether a product has this key.
+    pub fn is_of(&self, profile: Profile) -> bool {
+        match profile {
+            Profile::Netflix => !self.netflix.is_empty(),
+            Profile::SpringCloud => !self.spring.is_empty(),
+        }
     }
 
     /// The spelling to be shown in messages.
@@ -127,6 +146,17 @@ impl Key {
         if self.spring.is_empty() { self.netflix } else { self.spring }
     }
 }
+
+/// Names that Spring's keys had in earlier releases, each with the name of today.
+const EARLIER: &[(&str, &str)] = &[
+    ("expected-number-of-renews-per-min", "expected-number-of-clients-sending-renews"),
+    ("rest-template-timeout.connect-timeout", "timeout.connect-timeout"),
+    ("rest-template-timeout.socket-timeout", "timeout.socket-timeout"),
+    ("rest-template-timeout.connect-request-timeout", "timeout.connect-request-timeout"),
+    ("restclient.timeout.connect-timeout", "timeout.connect-timeout"),
+    ("restclient.timeout.socket-timeout", "timeout.socket-timeout"),
+    ("restclient.timeout.connect-request-timeout", "timeout.connect-request-timeout"),
+];
 
 /// Whether a key fits a pattern, and what stands at the pattern's `*`. Only a key without `*` may have its points in other places.
 fn name_in(pattern: &str, written: &str) -> Option<Option<String>> {
@@ -168,8 +198,13 @@ trait Setting: Sized {
 }
 
 impl Setting for bool {
+    /// The words of Spring's `StringToBooleanConverter`.
     fn parse(_: Kind, text: &str, _: &Found) -> Option<bool> {
-        text.parse().ok()
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Some(true),
+            "false" | "off" | "no" | "0" => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -193,8 +228,17 @@ impl Setting for u32 {
 
 impl Setting for i32 {
     fn parse(kind: Kind, text: &str, _: &Found) -> Option<i32> {
-        let Kind::Number(low, high) = kind else { return None };
-        text.parse().ok().filter(|value| (low..=high).contains(value))
+        let (low, high, value) = match kind {
+            Kind::Number(low, high) => (low, high, text.parse().ok()?),
+            Kind::AnySeconds(low, high) => {
+                let (negative, size) = text.strip_prefix('-').map_or((false, text), |size| (true, size));
+                let millis = millis_of(size, 1000).filter(|millis| millis.is_multiple_of(1000))?;
+                let seconds = i32::try_from(millis / 1000).ok()?;
+                (low, high, if negative { -seconds } else { seconds })
+            }
+            _ => return None,
+        };
+        (low..=high).contains(&value).then_some(value)
     }
 }
 
@@ -248,21 +292,28 @@ impl Setting for Duration {
                 (if found.netflix { 1 } else { 1000 }, low.checked_mul(1000)?, high.checked_mul(1000)?)
             }
             Kind::Flag | Kind::Share(..) | Kind::Count(..) | Kind::Number(..) => return None,
-            Kind::Text | Kind::List | Kind::Pairs => return None,
+            Kind::AnySeconds(..) | Kind::Text | Kind::List | Kind::Pairs => return None,
         };
-        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let number: u64 = text[..split].parse().ok()?;
-        let unit = match text[split..].trim() {
-            "" => bare_unit,
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            _ => return None,
-        };
-        let millis = number.checked_mul(unit)?;
-        (low..=high).contains(&millis).then(|| Duration::from_millis(millis))
+        let millis = millis_of(text, bare_unit)?;
+        // The product keeps an integer: half a second would be none.
+        let whole = !matches!(kind, Kind::Seconds(..)) || millis.is_multiple_of(1000);
+        (whole && (low..=high).contains(&millis)).then(|| Duration::from_millis(millis))
     }
+}
+
+/// A number with a unit, in milliseconds; without a unit it counts `bare_unit` of them.
+fn millis_of(text: &str, bare_unit: u64) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().ok()?;
+    let unit = match text[split..].trim() {
+        "" => bare_unit,
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(unit)
 }
 
 /// Whether a text is of a kind, for keys whose value nobody keeps.
@@ -271,7 +322,7 @@ fn is_of(kind: Kind, text: &str, found: &Found) -> bool {
         Kind::Flag => bool::parse(kind, text, found).is_some(),
         Kind::Share(..) => f64::parse(kind, text, found).is_some(),
         Kind::Count(..) => u32::parse(kind, text, found).is_some(),
-        Kind::Number(..) => i32::parse(kind, text, found).is_some(),
+        Kind::Number(..) | Kind::AnySeconds(..) => i32::parse(kind, text, found).is_some(),
         Kind::Millis(..) | Kind::Seconds(..) | Kind::Poll(..) => Duration::parse(kind, text, found).is_some(),
         Kind::Text | Kind::List => true,
         Kind::Pairs => Pairs::parse(kind, text, found).is_some(),
@@ -368,8 +419,8 @@ settings! {
         renewal_percent_threshold: f64, Kind::Share(0.0, 1.0), "renewalPercentThreshold" = "0.85", "renewal-percent-threshold" = "0.85";
         /// How often the expected number of clients is counted again.
         renewal_threshold_update_interval: Duration, Kind::Millis(1, DAY_MS), "renewalThresholdUpdateIntervalMs" = "900000", "renewal-threshold-update-interval-ms" = "900000";
-        /// Renewal interval that is assumed of every client.
-        expected_client_renewal_interval: Duration, Kind::Seconds(1, DAY_S), "expectedClientRenewalIntervalSeconds" = "30", "expected-client-renewal-interval-seconds" = "30";
+        /// Renewal interval in seconds that is assumed of every client. Netflix takes 0 and less as 30; Spring computes with it.
+        expected_client_renewal_interval: i32, Kind::AnySeconds(-86_400, 86_400), "expectedClientRenewalIntervalSeconds" = "30", "expected-client-renewal-interval-seconds" = "30";
         /// How often leases are looked through.
         eviction_interval: Duration, Kind::Millis(1, DAY_MS), "evictionIntervalTimerInMs" = "60000", "eviction-interval-timer-in-ms" = "60000";
         /// How long reads are refused after a start that copied nothing.
@@ -408,7 +459,7 @@ settings! {
         response_cache_update_interval: Duration, Kind::Millis(1, DAY_MS), "responseCacheUpdateIntervalMs" = "30000", "response-cache-update-interval-ms" = "30000";
         /// How long an entry of the first level lives.
         response_cache_auto_expiration: Duration, Kind::Seconds(1, DAY_S), "responseCacheAutoExpirationInSeconds" = "180", "response-cache-auto-expiration-in-seconds" = "180";
-        /// Spring: clients expected before the server has opened for traffic.
+        /// Spring: clients expected before the server has opened for traffic. Earlier `expected-number-of-renews-per-min`.
         expected_number_of_clients_sending_renews: u32, Kind::Count(0, 10_000_000), "expectedNumberOfClientsSendingRenews" = "0", "expected-number-of-clients-sending-renews" = "1";
         /// Spring: replaces a count of 0 when the server opens for traffic; 0 keeps Netflix's behaviour.
         default_open_for_traffic_count: u32, Kind::Count(0, 10_000_000), "defaultOpenForTrafficCount" = "0", "default-open-for-traffic-count" = "1";
@@ -485,6 +536,23 @@ settings! {
         Kind::Text, "jsonCodecName" = "", "json-codec-name" = "", "encodings are those of the default codec";
         Kind::Text, "xmlCodecName" = "", "xml-codec-name" = "", "encodings are those of the default codec";
         Kind::Flag, "experimental.transport.enabled" = "false", "experimental.transport.enabled" = "false", "other regions are always fetched as Eureka 2.x does";
+        Kind::Text, "remoteRegion.trustStoreFileName" = "", "remote-region-trust-store" = "", "connections are not encrypted";
+        Kind::Text, "remoteRegion.trustStorePassword" = "changeit", "remote-region-trust-store-password" = "changeit", "connections are not encrypted";
+        Kind::Text, "listAutoScalingGroupsRoleName" = "ListAutoScalingGroups", "list-auto-scaling-groups-role-name" = "ListAutoScalingGroups", "AWS grants every query";
+        Kind::Text, "awsBindingStrategy" = "EIP", "binding-strategy" = "eip", "servers have their addresses from the scenario";
+        Kind::Flag, "" = "false", "metrics.enabled" = "false", "the metrics of a run have their own place";
+        Kind::Text, "datacenter" = "", "" = "", "`cloud` in the scenario says whether everything runs in AWS";
+        Kind::Text, "environment" = "", "" = "", "it names the deployment in logs and pages";
+    }
+}
+
+impl ServerConfig {
+    /// Puts Netflix's default in place of what its configuration does not take (`DefaultEurekaServerConfig`); Spring's takes all.
+    pub fn guard(&mut self, profile: Profile) {
+        if profile == Profile::Netflix && self.expected_client_renewal_interval <= 0 {
+            self.expected_client_renewal_interval =
+                ServerConfig::defaults(profile).expected_client_renewal_interval;
+        }
     }
 }
 
@@ -521,8 +589,8 @@ settings! {
         connections_per_host: u32, Kind::Count(1, 100_000), "eurekaServer.maxConnectionsPerHost" = "50", "eureka-server-total-connections-per-host" = "50";
         /// Start a server's own list of peers with its own zone.
         prefer_same_zone: bool, Kind::Flag, "preferSameZone" = "true", "prefer-same-zone-eureka" = "true";
-        /// Never ask for deltas.
-        disable_delta: bool, Kind::Flag, "client.disableDelta" = "false", "disable-delta" = "false";
+        /// Never ask for deltas. In Netflix's files one key is both the server's and the client's.
+        disable_delta: bool, Kind::Flag, "disableDelta" = "false", "disable-delta" = "false";
         /// Hide instances that are not UP from look-ups.
         filter_only_up_instances: bool, Kind::Flag, "shouldFilterOnlyUpInstances" = "true", "filter-only-up-instances" = "true";
         /// Deregister on a graceful shutdown.
@@ -543,13 +611,13 @@ settings! {
         use_dns: bool, Kind::Flag, "shouldUseDns" = "false", "use-dns-for-fetching-service-urls" = "false";
         /// Domain of these records: `txt.{region}.{domain}`.
         dns_name: Text, Kind::Text, "eurekaServer.domainName" = "", "eureka-server-d-n-s-name" = "";
-        /// Port of the servers found so.
+        /// Port of the servers found so. Netflix: where it is unset, the instance's `port`.
         dns_port: Text, Kind::Text, "eurekaServer.port" = "", "eureka-server-port" = "";
         /// Connections to all servers together.
         connections_total: u32, Kind::Count(1, 1_000_000), "eurekaServer.maxTotalConnections" = "200", "eureka-server-total-connections" = "200";
-        /// Spring, `RestClient` transport: time for connecting.
+        /// Spring, `RestClient` transport: time for connecting. Earlier below `restclient.timeout`, `rest-template-timeout`.
         rest_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-timeout" = "180000";
-        /// Spring, `RestClient` transport: time for the answer.
+        /// Spring, `RestClient` transport: time for the answer. Earlier below `restclient.timeout`, `rest-template-timeout`.
         rest_socket_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.socket-timeout" = "180000";
         /// Fetch only the instances with this virtual address.
         single_vip: Text, Kind::Text, "registryRefreshSingleVipAddress" = "", "registry-refresh-single-vip-address" = "";
@@ -593,13 +661,17 @@ settings! {
         Kind::Text, "escapeCharReplacement" = "__", "escape-char-replacement" = "__", "only on the wire";
         Kind::Text, "encoderName" = "", "encoder-name" = "", "encodings are those of the default codec";
         Kind::Text, "decoderName" = "", "decoder-name" = "", "encodings are those of the default codec";
-        Kind::Flag, "" = "true", "enabled" = "true", "a client that is off is no client: leave it out";
+        Kind::Flag, "" = "true", "enabled" = "true", "the client runs all the same: leave a service out whose client is off";
         Kind::Flag, "" = "true", "refresh.enable" = "true", "settings of a running client are not refreshed by rebuilding it";
         Kind::Text, "eurekaServer.proxyHost" = "", "proxy-host" = "", "there are no proxies";
         Kind::Text, "eurekaServer.proxyPort" = "", "proxy-port" = "", "there are no proxies";
         Kind::Text, "eurekaServer.proxyUserName" = "", "proxy-user-name" = "", "there are no proxies";
         Kind::Text, "eurekaServer.proxyPassword" = "", "proxy-password" = "", "there are no proxies";
         Kind::Number(-1000, 1000), "" = "0", "order" = "0", "the order of discovery clients in one application";
+        Kind::Flag, "" = "false", "webclient.enabled" = "false", "`transport` in the scenario says what sends requests";
+        Kind::Flag, "" = "true", "restclient.enabled" = "true", "`transport` in the scenario says what sends requests";
+        Kind::Flag, "" = "true", "jersey.enabled" = "true", "`transport` in the scenario says what sends requests";
+        Kind::Pairs, "" = "", "tls.*" = "", "connections are not encrypted";
     }
 }
 
@@ -632,8 +704,8 @@ settings! {
         port: Text, Kind::Text, "port" = "80", "non-secure-port" = "";
         /// Whether the port is open.
         port_enabled: bool, Kind::Flag, "port.enabled" = "true", "non-secure-port-enabled" = "true";
-        /// Port for TLS.
-        secure_port: Text, Kind::Text, "securePort" = "443", "secure-port" = "443";
+        /// Port for TLS. Spring: unset it is the server's own, once open, else 443.
+        secure_port: Text, Kind::Text, "securePort" = "443", "secure-port" = "";
         /// Whether that port is open.
         secure_port_enabled: bool, Kind::Flag, "securePort.enabled" = "false", "secure-port-enabled" = "false";
         /// Virtual address, several separated by commas. Netflix: host and port; Spring: the application's name.
@@ -658,6 +730,9 @@ settings! {
         home_page_url: Text, Kind::Text, "homePageUrl" = "", "home-page-url" = "";
     } inert {
         Kind::Text, "" = "", "namespace" = "", "the prefix of keys in other files";
+        Kind::Pairs, "" = "", "data-center-info.*" = "", "`cloud` in the scenario says whether everything runs in AWS";
+        Kind::Text, "" = "/actuator", "actuator-prefix" = "/actuator", "the paths of the instance are made before it is read";
+        Kind::Flag, "" = "false", "async-client-initialization" = "false", "how long an application takes to start is not simulated";
         Kind::List, "defaultAddressResolutionOrder" = "", "default-address-resolution-order" = "", "hosts have one name and one address";
     }
 }
@@ -748,13 +823,50 @@ mod tests {
             ("eviction-interval-timer-in-ms", "0"),
             ("eviction-interval-timer-in-ms", "-5"),
             ("eviction-interval-timer-in-ms", "18446744073709551615h"),
+            ("expected-client-renewal-interval-seconds", "500ms"),
+            ("response-cache-auto-expiration-in-seconds", "1500ms"),
             ("renewal-percent-threshold", "1.2"),
             ("renewal-percent-threshold", "NaN"),
-            ("enable-self-preservation", "yes"),
+            ("enable-self-preservation", "maybe"),
         ] {
             assert!(matches!(server.set(key, bad), Err(SettingError::BadValue { .. })), "{key}: {bad}");
         }
         assert_eq!(server.set("evict", "1"), Err(SettingError::UnknownKey("evict".to_owned())));
+    }
+
+    /// Spring's converter takes these words; a key in seconds is an integer upstream.
+    #[test]
+    fn words_for_flags_whole_seconds_and_negative_seconds() {
+        let mut server = ServerConfig::defaults(Profile::SpringCloud);
+        for (word, value) in
+            [("OFF", false), ("Yes", true), ("0", false), ("on", true), ("no", false), ("1", true)]
+        {
+            server.set("enable-self-preservation", word).expect("a flag");
+            assert_eq!(server.enable_self_preservation, value, "{word}");
+        }
+        server.set("response-cache-auto-expiration-in-seconds", "2000ms").expect("two seconds");
+        assert_eq!(server.response_cache_auto_expiration, Duration::from_secs(2));
+        for (text, seconds) in [("-5", -5), ("0", 0), ("2m", 120), ("-3s", -3)] {
+            server.set("expected-client-renewal-interval-seconds", text).expect("any number");
+            assert_eq!(server.expected_client_renewal_interval, seconds, "{text}");
+        }
+        server.guard(Profile::SpringCloud);
+        assert_eq!(server.expected_client_renewal_interval, -3, "Spring has no guard");
+        server.guard(Profile::Netflix);
+        assert_eq!(server.expected_client_renewal_interval, 30);
+    }
+
+    #[test]
+    fn names_of_earlier_releases_are_the_same_settings() {
+        let mut server = ServerConfig::defaults(Profile::SpringCloud);
+        server.set("expectedNumberOfRenewsPerMin", "7").expect("the name before 2.0");
+        assert_eq!(server.expected_number_of_clients_sending_renews, 7);
+        let mut client = ClientConfig::defaults(Profile::SpringCloud);
+        client.set("rest-template-timeout.connect-timeout", "5").expect("the name of 3.1");
+        client.set("restclient.timeout.socket-timeout", "6").expect("the name of 4.2");
+        assert_eq!(client.rest_connect_timeout, Duration::from_millis(5));
+        assert_eq!(client.rest_socket_timeout, Duration::from_millis(6));
+        assert!(client.set("restclient.timeout.x", "6").is_err());
     }
 
     #[test]

@@ -101,6 +101,76 @@ fn a_setting_that_changes_nothing_is_noted_with_the_reason() {
     );
 }
 
+/// The server's and the client's configuration read one key in Netflix's files.
+#[test]
+fn a_netflix_key_sets_everything_that_reads_it() {
+    let (config, notes) = import("x.properties", "eureka.disableDelta=true\n").unwrap();
+    assert_eq!(
+        (said(&config.server), said(&config.client)),
+        ("disableDelta=true".into(), "disableDelta=true".into())
+    );
+    assert_eq!(messages(&notes), [""; 0]);
+    let (config, _) = import("x.properties", "eureka.server.disable-delta=true\n").unwrap();
+    assert_eq!(said(&config.client), "", "Spring keeps them apart");
+}
+
+#[test]
+fn netflix_names_without_their_prefix_count_where_there_is_nothing_better() {
+    let (config, _) = import("x.properties", "eureka.domainName=a.com\neureka.context=eureka/v2\n").unwrap();
+    assert_eq!(said(&config.client), "eurekaServer.domainName=a.com eurekaServer.context=eureka/v2");
+    let both = "eureka.domainName=a.com\neureka.eurekaServer.domainName=b.com\n";
+    let (config, _) = import("x.properties", both).unwrap();
+    assert_eq!(said(&config.client), "eurekaServer.domainName=b.com");
+}
+
+#[test]
+fn keys_of_other_releases_and_of_what_is_not_simulated_are_accepted() {
+    let text = "eureka.datacenter=cloud\neureka.environment=test\neureka.server.binding-strategy=eip\n\
+                eureka.server.remote-region-trust-store-password=x\neureka.client.tls.enabled=true\n\
+                eureka.client.rest-template-timeout.connect-timeout=5000\neureka.client.jersey.enabled=false\n\
+                eureka.instance.data-center-info.name=Amazon\neureka.server.expectedNumberOfRenewsPerMin=3\n";
+    let (config, notes) = import("x.properties", text).unwrap();
+    assert_eq!(
+        messages(&notes).iter().filter(|note| note.starts_with("no effect: ")).count(),
+        7,
+        "{notes:?}"
+    );
+    let name = |settings: &Settings, owner: Owner, at: usize| {
+        owner.find(&settings.0[at].key).map(|found| found.key.spring).unwrap_or_default()
+    };
+    assert_eq!(name(&config.client, Owner::Client, 1), "timeout.connect-timeout");
+    assert_eq!(name(&config.server, Owner::Server, 4), "expected-number-of-clients-sending-renews");
+}
+
+#[test]
+fn the_cache_of_the_balancer_is_that_of_the_file() {
+    let cache = |text: &str| import("x.properties", text).map(|(config, _)| config.balancer_cache).ok();
+    let ttl = |text: &str| cache(&format!("spring.cloud.loadbalancer.cache.ttl={text}\n"));
+    assert_eq!(ttl("10s"), Some(Some(Duration::from_secs(10))));
+    assert_eq!(ttl("PT1M"), Some(Some(Duration::from_secs(60))));
+    assert_eq!(ttl("250"), Some(Some(Duration::from_millis(250))));
+    assert_eq!(ttl("soon"), None);
+    let off = "spring.cloud.loadbalancer.cache.enabled=false\nspring.cloud.loadbalancer.cache.ttl=5s\n";
+    assert_eq!(cache(off), Some(Some(Duration::ZERO)));
+    assert_eq!(cache("spring.cloud.loadbalancer.cache.enabled=true\n"), Some(None));
+}
+
+#[test]
+fn an_unknown_setting_is_helped_with_what_there_is() {
+    let help = |text: &str| {
+        let mistakes = import("x.properties", text).unwrap_err();
+        (mistakes[0].message.clone(), mistakes[0].help.clone().unwrap_or_default())
+    };
+    let list = "docs/settings.md lists them all".to_owned();
+    assert_eq!(help("eureka.client.nothing-of-this-kind=1\n").1, list);
+    assert_eq!(
+        help("eureka.client.service-url=http://a:1/eureka/\n").1,
+        "it takes a name: `service-url.defaultZone`"
+    );
+    assert_eq!(help("eureka.client=x\n"), ("a setting without a key".to_owned(), list));
+    assert_eq!(help("eureka.shouldUseDsn=x\n").1, "did you mean `shouldUseDns`?");
+}
+
 #[test]
 fn mistakes_are_shown_together_each_at_its_place() {
     let text = "eureka.server.enable-self-preservatoin=false\neureka.client.fetch-registry=maybe\n\

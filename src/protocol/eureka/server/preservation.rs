@@ -95,9 +95,10 @@ impl Preservation {
     }
 }
 
-/// In the original's order of operations and truncated, or it is off by one.
+/// In the original's order of operations and truncated, or it is off by one. An interval of 0 makes it as large as can be, a
+/// negative one makes it negative: Spring guards against neither.
 fn threshold(expected: u32, config: &ServerConfig) -> i32 {
-    let per_minute = 60.0 / config.expected_client_renewal_interval.as_secs() as f64;
+    let per_minute = 60.0 / f64::from(config.expected_client_renewal_interval);
     (f64::from(expected) * per_minute * config.renewal_percent_threshold) as i32
 }
 
@@ -106,9 +107,9 @@ mod tests {
     use super::*;
     use crate::protocol::eureka::config::Profile;
 
-    fn config(interval_s: u64, percent: f64) -> ServerConfig {
+    fn config(interval_s: i32, percent: f64) -> ServerConfig {
         ServerConfig {
-            expected_client_renewal_interval: Duration::from_secs(interval_s),
+            expected_client_renewal_interval: interval_s,
             renewal_percent_threshold: percent,
             ..ServerConfig::defaults(Profile::Netflix)
         }
@@ -118,6 +119,18 @@ mod tests {
         (0..renewals).for_each(|_| preservation.rate.increment());
         preservation.rate.rotate();
         preservation
+    }
+
+    /// The reference, 3.1: what Spring's f64 makes of an interval that makes no sense.
+    #[test]
+    fn an_interval_that_is_not_positive_is_computed_with() {
+        assert_eq!(threshold(3, &config(0, 0.85)), i32::MAX);
+        assert_eq!(threshold(0, &config(0, 0.85)), 0);
+        assert_eq!(threshold(3, &config(-30, 0.85)), -5);
+        let mut preservation = Preservation::new(0);
+        preservation.set_expected(3, &config(-30, 0.85));
+        let config = config(-30, 0.85);
+        assert!(!with_rate(preservation, 100).expiration_enabled(&config), "nothing expires");
     }
 
     /// Golden vectors of the reference, 12.1: expected clients, threshold, renewals that let leases expire, clients that may be silent
