@@ -59,10 +59,7 @@ impl<'s> Resolver<'s> {
             aws_zone: aws_zone.as_deref(),
         };
         let registries = self.registries(&known);
-        let my_url = layers.last(Owner::Server, "my-url").and_then(|setting| {
-            let url = values::urls(setting).into_iter().flatten().next()?;
-            self.address_of_url(setting, &url)
-        });
+        let my_url = Some(&server_config.my_url).filter(|url| !url.is_empty()).cloned();
         let remote_regions = self.remote_regions(&layers);
         let service = application(imported, &instance_config).unwrap_or(SERVER_APPLICATION).to_owned();
         let registrations = client_config

@@ -255,7 +255,7 @@ fn settings_of_a_scenario_lead_to_servers_too() {
     let plan = plan(text);
     let System::Eureka(configs) = &plan.system;
     let Config::Server(a) = &*configs[0] else { panic!() };
-    assert_eq!((&*a.hostname, a.my_url), ("one", Some(plan.world.processes[0].address)));
+    assert_eq!((&*a.hostname, a.my_url.as_deref()), ("one", Some("http://one:8761/eureka/")));
     let Config::Client(p) = &*configs[2] else { panic!() };
     let urls: Vec<String> = p.service_urls.iter().map(|url| format!("{}@{}", url.host, url.zone)).collect();
     assert_eq!((&*p.zone, urls.join(" ")), ("z1", "b@z1 one@z2".to_owned()));
@@ -483,4 +483,30 @@ fn every_shipped_scenario_resolves() {
         }
     }
     assert!(seen >= 7, "found {seen}");
+}
+
+/// The reference, 6.8: what a peer URL is compared to `my-url` as.
+#[test]
+fn urls_keep_their_text_to_which_spring_adds_a_slash() {
+    let texts = |profile: &str, written: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile} }} }}\nservers:\n  a: {{ {written} }}\n  b:\n"
+        );
+        let plan = plan(&text);
+        let System::Eureka(configs) = &plan.system;
+        let Config::Server(a) = &*configs[0] else { panic!("servers come first") };
+        let urls = a.client.service_urls.iter().map(|url| url.text.to_string());
+        (urls.collect::<Vec<_>>(), a.my_url.clone())
+    };
+    let spring = "client: { service-url.defaultZone: 'http://b:8761/eureka,http://a:8761/eureka/' }, \
+                  server: { my-url: 'http://a:8761/eureka' }";
+    let (slash, none) = ("http://b:8761/eureka/".to_owned(), "http://b:8761/eureka".to_owned());
+    let own = "http://a:8761/eureka/".to_owned();
+    assert_eq!(
+        texts("spring-cloud", spring),
+        (vec![slash.clone(), own.clone()], Some("http://a:8761/eureka".into()))
+    );
+    let netflix = "client: { serviceUrl.default: 'http://b:8761/eureka,http://a:8761/eureka/' }";
+    assert_eq!(texts("netflix", netflix), (vec![none, own], None));
+    assert_eq!(texts("spring-cloud", "peers: [b]"), (vec![slash], None));
 }

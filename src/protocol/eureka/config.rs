@@ -412,7 +412,7 @@ settings! {
         expected_number_of_clients_sending_renews: u32, Kind::Count(0, 10_000_000), "expectedNumberOfClientsSendingRenews" = "0", "expected-number-of-clients-sending-renews" = "1";
         /// Spring: replaces a count of 0 when the server opens for traffic; 0 keeps Netflix's behaviour.
         default_open_for_traffic_count: u32, Kind::Count(0, 10_000_000), "defaultOpenForTrafficCount" = "0", "default-open-for-traffic-count" = "1";
-        /// This server's own URL: if set, a peer URL is the server itself if it is equal to it.
+        /// This server's own URL: if set, a peer URL is the server itself if it is equal to it, to the letter. Spring ends peer URLs with a slash; servers listed by name, or in DNS, count as `http://host:port/eureka/`.
         my_url: Text, Kind::Text, "myUrl" = "", "my-url" = "";
         /// Connections to all peers together; each peer has a pool of its own.
         peer_connections_total: u32, Kind::Count(1, 1_000_000), "peerNodeTotalConnections" = "1000", "peer-node-total-connections" = "1000";

@@ -27,8 +27,8 @@ pub struct ServerNode {
     pub hostname: Arc<str>,
     /// Its address, which decides instead if the settings compare addresses.
     pub ip: Arc<str>,
-    /// `myUrl`: if set, exact equality decides instead.
-    pub my_url: Option<Address>,
+    /// `myUrl` as it is written: if set, equality with a URL's text decides instead, to the letter.
+    pub my_url: Option<Arc<str>>,
     /// Other regions whose registries it fetches.
     pub remote_regions: Arc<[RemoteRegion]>,
     /// What `global` allows to be shown of other regions; `None` is everything.
@@ -185,4 +185,18 @@ pub struct ServiceUrl {
     pub host: Arc<str>,
     /// Host and port. Two URLs are one if their addresses are.
     pub address: Address,
+    /// The URL as the product has it: Spring's with a slash at its end, Netflix's as it is written.
+    pub text: Arc<str>,
+}
+
+impl ServiceUrl {
+    /// What stands at `host` under the usual path.
+    pub fn new(zone: &str, host: &str, address: Address) -> ServiceUrl {
+        ServiceUrl {
+            zone: zone.into(),
+            host: host.into(),
+            address,
+            text: format!("http://{host}/eureka/").into(),
+        }
+    }
 }

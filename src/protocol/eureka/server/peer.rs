@@ -34,6 +34,8 @@ pub(super) struct Peer {
     pub(super) number: u16,
     /// Where it is.
     pub(super) address: Address,
+    /// Its URL.
+    pub(super) url: Arc<str>,
     /// The host name in its URL.
     pub(super) host: Arc<str>,
     /// Whether its URL counts as the server's own, by the settings of this moment. It has come into the list by others.
@@ -121,6 +123,7 @@ impl Peer {
         Peer {
             number,
             address: url.address,
+            url: Arc::clone(&url.text),
             host: Arc::clone(&url.host),
             is_me: false,
             connect_timeout: config.peer_connect_timeout,

@@ -55,11 +55,7 @@ pub(super) fn info(id: u32, last_dirty: i64) -> InstanceInfo {
 fn node(profile: Profile, peers: u32) -> ServerNode {
     let mut client = ClientConfig::defaults(profile);
     (client.register_with_eureka, client.fetch_registry) = (false, false);
-    let url = |peer: u32| ServiceUrl {
-        zone: Arc::from("defaultZone"),
-        host: Arc::from(format!("peer{peer}")),
-        address: Address(peer),
-    };
+    let url = |peer: u32| ServiceUrl::new("defaultZone", &format!("peer{peer}"), Address(peer));
     let urls = (0..=peers).map(url).collect();
     let client = ClientNode::new(profile, Arc::new(client), Arc::from("defaultZone"), urls);
     ServerNode::new(Arc::new(ServerConfig::defaults(profile)), client, Arc::from("peer0"))

@@ -182,5 +182,6 @@ fn service_url(text: &str, names: &mut Names) -> ServiceUrl {
         None => (ZONE, text),
     };
     let host = url.split(':').next().unwrap_or(url);
-    ServiceUrl { zone: zone.into(), host: host.into(), address: names.address(url) }
+    let text = format!("http://{url}/eureka/").into();
+    ServiceUrl { text, ..ServiceUrl::new(zone, host, names.address(url)) }
 }

@@ -186,7 +186,7 @@ fn what_a_peer_answers_about_a_group() {
 fn a_server_tells_itself_of_groups() {
     let mut driver = in_aws(2, |_| {});
     let mut node = driver.server.node.clone();
-    node.my_url = Some(Address(1));
+    node.my_url = Some("http://peer1/eureka/".into());
     driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
     put(&mut driver, "g", Some(false), false);
     let told: Vec<u32> = driver.calls().iter().map(|(_, call)| group(call).0).collect();
