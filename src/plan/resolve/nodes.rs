@@ -59,7 +59,6 @@ impl<'s> Resolver<'s> {
             aws_zone: aws_zone.as_deref(),
         };
         let registries = self.registries(&known);
-        let my_url = Some(&server_config.my_url).filter(|url| !url.is_empty()).cloned();
         let remote_regions = self.remote_regions(&layers);
         let service = application(imported, &instance_config).unwrap_or(SERVER_APPLICATION).to_owned();
         let registrations = client_config
@@ -82,7 +81,6 @@ impl<'s> Resolver<'s> {
         };
         let server = ServerNode {
             ip,
-            my_url,
             remote_regions,
             cloud: scenario.system.cloud,
             ..ServerNode::new(server_config, client, hostname.into())
@@ -158,6 +156,12 @@ impl<'s> Resolver<'s> {
         }
         for (at, server) in scenario.servers.iter().enumerate() {
             let layers = Layers::of_server(scenario, server);
+            let instance = layers.instance();
+            let app = application(server.imported.as_ref(), &instance).unwrap_or(SERVER_APPLICATION);
+            let app = self.services.iter().position(|known| known.eq_ignore_ascii_case(app));
+            if let eureka::Config::Server(node) = Arc::make_mut(&mut self.configs[at]) {
+                node.app = app.map(|app| ServiceId(app as u32));
+            }
             let lists = layers.written(Owner::Server, "remote-region-app-whitelist.*");
             let lists: Vec<(String, Arc<[ServiceId]>)> = lists
                 .into_iter()

@@ -201,6 +201,12 @@ impl Setting for i32 {
 /// A text; empty is unset.
 pub type Text = Arc<str>;
 
+impl ServerConfig {
+    /// Default of `registry_sync_retries` where the server registers itself: 5 in both products
+    /// (spring-cloud/spring-cloud-netflix: `EurekaServerAutoConfiguration`, before settings are bound).
+    pub const SYNC_RETRIES_OF_REGISTERING: u32 = 5;
+}
+
 impl Setting for Text {
     fn parse(_: Kind, text: &str, _: &Found) -> Option<Text> {
         Some(text.into())
@@ -374,7 +380,7 @@ settings! {
         eviction_interval: Duration, Kind::Millis(1, DAY_MS), "evictionIntervalTimerInMs" = "60000", "eviction-interval-timer-in-ms" = "60000";
         /// How long reads are refused after a start that copied nothing.
         wait_time_when_sync_empty: Duration, Kind::Millis(0, DAY_MS), "waitTimeInMsWhenSyncEmpty" = "300000", "wait-time-in-ms-when-sync-empty" = "300000";
-        /// Attempts to copy the registry at start-up. Spring: 5 instead when the server registers itself.
+        /// Attempts to copy the registry at start-up. Spring: 5, unless written, when the server registers itself.
         registry_sync_retries: u32, Kind::Count(0, 1000), "numberRegistrySyncRetries" = "5", "registry-sync-retries" = "0";
         /// Time between these attempts.
         registry_sync_retry_wait: Duration, Kind::Millis(1, DAY_MS), "registrySyncRetryWaitMs" = "30000", "registry-sync-retry-wait-ms" = "30000";
@@ -456,7 +462,7 @@ settings! {
         disable_transparent_fallback: bool, Kind::Flag, "remoteRegion.disable.transparent.fallback" = "false", "disable-transparent-fallback-to-other-region" = "false";
         /// Applications of a region (or `global`) that may be shown; without an entry, all.
         remote_region_app_white_list: Pairs, Kind::Pairs, "remoteRegion.*.appWhiteList" = "", "remote-region-app-whitelist.*" = "";
-        /// In AWS: send a heartbeat to every peer before opening for traffic, and wait until one is answered.
+        /// In AWS: send a heartbeat to each peer that the registry knows before opening for traffic, and wait until each is answered.
         prime_aws_replica_connections: bool, Kind::Flag, "primeAwsReplicaConnections" = "true", "prime-aws-replica-connections" = "true";
         /// In AWS: let a disabled autoscaling group take its instances out of service.
         use_aws_asg_api: bool, Kind::Flag, "shouldUseAwsAsgApi" = "true", "use-aws-asg-api" = "true";

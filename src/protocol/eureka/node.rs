@@ -23,17 +23,18 @@ pub struct ServerNode {
     pub server: Arc<ServerConfig>,
     /// Its embedded client.
     pub client: ClientNode,
-    /// Host name that decides which peer URLs are the server itself (port, scheme and path do not count).
+    /// Its application, whether it registers itself or not; none if no instance is of this application.
+    pub app: Option<ServiceId>,
+    /// Host name that decides which peer URLs are the server itself (port, scheme and path do not count), unless the settings give
+    /// its URL.
     pub hostname: Arc<str>,
     /// Its address, which decides instead if the settings compare addresses.
     pub ip: Arc<str>,
-    /// `myUrl` as it is written: if set, equality with a URL's text decides instead, to the letter.
-    pub my_url: Option<Arc<str>>,
     /// Other regions whose registries it fetches.
     pub remote_regions: Arc<[RemoteRegion]>,
     /// What `global` allows to be shown of other regions; `None` is everything.
     pub global_white_list: Option<Arc<[ServiceId]>>,
-    /// Whether it runs in AWS (`eureka.datacenter=cloud`): groups decide, and peers are primed.
+    /// Whether it runs in AWS (`eureka.datacenter=cloud`): peers are primed, and groups decide.
     pub cloud: bool,
 }
 
@@ -80,16 +81,22 @@ pub struct ClientNode {
 impl ServerNode {
     /// A server of these, with nothing else said: no other regions, outside AWS.
     pub fn new(server: Arc<ServerConfig>, client: ClientNode, hostname: Arc<str>) -> ServerNode {
+        let app = client.instance.as_ref().map(|own| own.app);
         ServerNode {
             server,
             client,
             ip: Arc::clone(&hostname),
             hostname,
-            my_url: None,
+            app,
             remote_regions: [].into(),
             global_white_list: None,
             cloud: false,
         }
+    }
+
+    /// Whether it knows groups: in AWS, but for Spring, whose registry is never the one for AWS.
+    pub fn has_groups(&self) -> bool {
+        self.cloud && self.client.profile == Profile::Netflix
     }
 }
 

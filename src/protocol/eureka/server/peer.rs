@@ -45,7 +45,7 @@ pub(super) struct Peer {
     task_life: Duration,
     /// Tells it of instances, in batches.
     instances: Acceptor,
-    /// Tells it of groups, one by one. Only in AWS; elsewhere groups cannot be changed.
+    /// Tells it of groups, one by one. Only where there are groups.
     groups: Option<Acceptor>,
 }
 
@@ -130,7 +130,7 @@ impl Peer {
             read_timeout: config.peer_read_timeout,
             task_life: config.max_time_for_replication,
             instances: Acceptor::new(Policy::batching(config), now),
-            groups: node.cloud.then(|| Acceptor::new(Policy::single(config), now)),
+            groups: node.has_groups().then(|| Acceptor::new(Policy::single(config), now)),
         }
     }
 
@@ -336,12 +336,13 @@ fn item(task: &Task, holders: &Holders) -> Item {
     let Some(holder) = holder else { return Item::Cancel { app, id } };
     let (status, last_dirty) = (holders.status(holder), holders.version(holder));
     match action {
-        Action::Register => Item::Register(Arc::clone(holders.get(holder))),
+        Action::Register => Item::Register(Some(Arc::clone(holders.get(holder)))),
         Action::Heartbeat => {
-            Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
+            let last_dirty = Stamp::At(last_dirty);
+            Item::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden: overridden.map(Ok) })
         }
         Action::Cancel => Item::Cancel { app, id },
-        Action::SetStatus => Item::SetStatus { app, id, status, last_dirty },
-        Action::ClearStatus => Item::ClearStatus { app, id, status, last_dirty },
+        Action::SetStatus => Item::SetStatus { app, id, status: Some(status), last_dirty },
+        Action::ClearStatus => Item::ClearStatus { app, id, status: Some(status), last_dirty },
     }
 }

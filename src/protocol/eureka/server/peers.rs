@@ -88,10 +88,10 @@ fn resolve(node: &ServerNode) -> Result<Vec<&ServiceUrl>, NoUrls> {
 /// Whether a URL is this server's own. By default the host name alone decides: servers on one host take each other for
 /// themselves. With `myUrl` it is the text: one without the slash that Spring puts at the end of URLs fits none of them.
 fn is_me(node: &ServerNode, url: &str, host: &str) -> bool {
-    match &node.my_url {
-        Some(mine) => **mine == *url,
-        None if node.client.client.applications_resolver_use_ip => *host == *node.ip,
-        None => *host == *node.hostname,
+    match &*node.server.my_url {
+        mine if !mine.is_empty() => mine == url,
+        _ if node.client.client.applications_resolver_use_ip => *host == *node.ip,
+        _ => *host == *node.hostname,
     }
 }
 

@@ -26,11 +26,11 @@ fn peers_come_in_order_of_zone_without_the_server_itself() {
         [4, 5, 1],
         "whatever its port, a URL with its own host name is the server itself"
     );
-    node.my_url = Some(text(2));
+    Arc::make_mut(&mut node.server).my_url = text(2);
     assert_eq!(told(&node), [3, 4, 5, 1]);
-    node.my_url = Some("http://at2/eureka".into());
+    Arc::make_mut(&mut node.server).my_url = "http://at2/eureka".into();
     assert_eq!(told(&node), [2, 3, 4, 5, 1], "without the slash the server becomes its own peer");
-    node.my_url = Some(text(2));
+    Arc::make_mut(&mut node.server).my_url = text(2);
     Arc::make_mut(&mut node.client.client).prefer_same_zone = false;
     assert_eq!(told(&node), [1, 3, 4, 5]);
 }
@@ -88,9 +88,11 @@ fn a_peer_that_has_become_the_server_itself_is_told_nothing() {
     let mut driver = with_peers(2);
     driver.register(info(1, 100), true);
     assert_eq!(told(&mut driver), [1, 2]);
-    reconfigured(&mut driver, |node| node.my_url = Some("http://peer1/eureka/".into()));
+    reconfigured(&mut driver, |node| {
+        Arc::make_mut(&mut node.server).my_url = "http://peer1/eureka/".into();
+    });
     assert_eq!(told(&mut driver), [2], "it stays in the list, but is skipped");
-    reconfigured(&mut driver, |node| node.my_url = None);
+    reconfigured(&mut driver, |node| Arc::make_mut(&mut node.server).my_url = "".into());
     assert_eq!(told(&mut driver), [1, 2]);
     reconfigured(&mut driver, |node| node.hostname = Arc::from("peer2"));
     assert_eq!(told(&mut driver), [1]);
