@@ -536,3 +536,23 @@ fn a_registering_spring_server_copies_five_times_unless_something_is_written() {
     assert_eq!(retries("spring-cloud", written), 0);
     assert_eq!(retries("netflix", "client: { registration.enabled: false }"), 5);
 }
+
+/// The reference, 7.6: it is what counts in the status document.
+#[test]
+fn a_server_has_an_application_even_if_it_does_not_register() {
+    let apps = |others: bool| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: spring-cloud }} }}\nservers:\n  \
+             a: {{ client: {{ register-with-eureka: false }} }}\n  \
+             b: {{ client: {{ register-with-eureka: {others} }} }}\n"
+        );
+        let System::Eureka(configs) = plan(&text).system;
+        let app = |at: usize| match &*configs[at] {
+            Config::Server(server) => server.app,
+            Config::Client(_) => panic!("servers come first"),
+        };
+        [app(0), app(1)]
+    };
+    assert_eq!(apps(true), [Some(ServiceId(0)); 2]);
+    assert_eq!(apps(false), [None; 2], "nobody is registered under that name");
+}
