@@ -139,11 +139,7 @@ pub fn verify(plan: &Plan, outcome: &Outcome) -> Result<(), Box<Divergence>> {
 /// What the checks must know of Eureka's settings.
 fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
     let mut leases = vec![None; plan.world.instances.len()];
-    let client = |config: &eureka::Config| match config {
-        eureka::Config::Server(server) => server.client.clone(),
-        eureka::Config::Client(client) => client.clone(),
-    };
-    for registration in configs.iter().filter_map(|config| client(config).instance) {
+    for registration in configs.iter().filter_map(|config| config.client().instance.as_ref()) {
         leases[registration.id.index()] = Some(LeaseTerms {
             duration: registration.instance.lease_duration,
             renewal_interval: registration.instance.lease_renewal_interval,
@@ -161,7 +157,11 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
         eureka::Config::Client(_) => true,
         eureka::Config::Server(node) => node.server.sync_when_timestamp_differs,
     });
-    Premises { leases, rules: rules.collect(), repairing_mesh: repairs && full_mesh(plan, configs) }
+    Premises {
+        leases: leases.into(),
+        rules: rules.collect(),
+        repairing_mesh: repairs && full_mesh(plan, configs),
+    }
 }
 
 /// Whether every server has every other one in its list of peers.

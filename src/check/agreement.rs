@@ -3,6 +3,8 @@
 //! Premise: a [quiet time](super::quiet), and the owner is alive and was heard within a heartbeat and the time for repair. What an
 //! operator has set with a status override may differ in status alone: an override whose replication was lost is not repaired.
 
+use std::sync::Arc;
+
 use super::cluster::Cluster;
 use super::conflict::judged;
 use super::eviction::Eviction;
@@ -16,7 +18,7 @@ use crate::protocol::{InstanceId, Operation, SimTime, Status};
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Agreement {
-    leases: Vec<Option<LeaseTerms>>,
+    leases: Arc<[Option<LeaseTerms>]>,
     /// Whether an operator ever overrode the status.
     overridden: Vec<bool>,
     compared: u64,
@@ -27,7 +29,7 @@ impl Agreement {
     /// Before the run.
     pub fn new(world: &World, premises: &Premises) -> Agreement {
         Agreement {
-            leases: premises.leases.clone(),
+            leases: Arc::clone(&premises.leases),
             overridden: vec![false; world.instances.len()],
             compared: 0,
             witness: None,

@@ -3,6 +3,8 @@
 //! A scenario that says `never: live-instance-evicted` means it without the premise: users do not care why a living instance was
 //! dropped. The always-on check keeps the premise, because a server that hears nothing cannot know.
 
+use std::sync::Arc;
+
 use super::Premises;
 use super::cluster::Cluster;
 use super::verdict::{Finding, Verdict};
@@ -32,7 +34,7 @@ impl Heard {
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Eviction {
-    leases: Vec<Option<super::LeaseTerms>>,
+    leases: Arc<[Option<super::LeaseTerms>]>,
     /// For each server and instance, when and from whom a renewal or registration last reached it.
     heard: Vec<Vec<Heard>>,
     evictions: u64,
@@ -46,7 +48,7 @@ impl Eviction {
     /// Before the run.
     pub fn new(world: &World, premises: &Premises) -> Eviction {
         Eviction {
-            leases: premises.leases.clone(),
+            leases: Arc::clone(&premises.leases),
             heard: vec![Vec::new(); world.processes.len()],
             evictions: 0,
             passes: 0,

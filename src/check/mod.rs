@@ -20,6 +20,7 @@ pub mod expect;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::Record;
@@ -33,7 +34,7 @@ pub use verdict::{Finding, Verdict};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Premises {
     /// For each instance: how long a lease lasts without renewal, and how often it is renewed.
-    pub leases: Vec<Option<LeaseTerms>>,
+    pub leases: Arc<[Option<LeaseTerms>]>,
     /// For each of the system's settings, in their order in the plan: the rules of a server.
     pub rules: Vec<Option<Rules>>,
     /// Whether every server replicates to every other, and repairs what differs.

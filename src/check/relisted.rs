@@ -3,6 +3,8 @@
 //! Premise: the server had heard of it from its owner, not from another server, within the last heartbeat; no fault is in force; and
 //! nothing else happens before the time is over: no step, no process that begins or ends, no move of the owner to another server.
 
+use std::sync::Arc;
+
 use super::cluster::Cluster;
 use super::eviction::Eviction;
 use super::quiet::{REPAIR, disrupts};
@@ -24,7 +26,7 @@ struct Owed {
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Relisted {
-    leases: Vec<Option<LeaseTerms>>,
+    leases: Arc<[Option<LeaseTerms>]>,
     lasting: Vec<bool>,
     /// Lasting faults that are in force.
     active: u32,
@@ -39,7 +41,7 @@ impl Relisted {
     /// Before the run.
     pub fn new(world: &World, premises: &Premises) -> Relisted {
         Relisted {
-            leases: premises.leases.clone(),
+            leases: Arc::clone(&premises.leases),
             lasting: world.steps.iter().map(|step| step.fault.lasts()).collect(),
             active: 0,
             owed: Vec::new(),

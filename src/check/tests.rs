@@ -62,7 +62,7 @@ fn world() -> World {
 fn premises() -> Premises {
     let rules = Some(Rules { self_preservation: true, percent: 0.85, renewals_per_client: 2.0 });
     let terms = LeaseTerms { duration: Duration::from_secs(90), renewal_interval: Duration::from_secs(30) };
-    Premises { leases: vec![Some(terms)], rules: vec![rules, rules, None, None], repairing_mesh: true }
+    Premises { leases: [Some(terms)].into(), rules: vec![rules, rules, None, None], repairing_mesh: true }
 }
 
 fn at(seconds: u64, what: What) -> Record {
@@ -343,7 +343,7 @@ fn cache_as_claimed() {
     let adopted = |listed: usize, claimed: Option<[u32; 5]>, reconciles| {
         let listing = |n| Listing { instance: InstanceId(n), status: Status::Up, version: 1 };
         let view = Arc::new(View::new((0..listed as u32).map(listing).collect()));
-        event(10, READER, Event::Adopted { view, claimed, reconciles })
+        event(10, READER, Event::Adopted { view, claimed: claimed.map(Box::new), reconciles })
     };
     check(vec![], expected(), Verdict::Inconclusive);
     check(vec![adopted(1, None, false)], expected(), Verdict::Inconclusive);
@@ -357,7 +357,7 @@ fn cache_as_claimed() {
         event(
             10,
             READER,
-            Event::Adopted { view: Arc::clone(&view), claimed: Some(claimed), reconciles: false },
+            Event::Adopted { view: Arc::clone(&view), claimed: Some(Box::new(claimed)), reconciles: false },
         )
     };
     check(vec![again([0; 5]), again([0; 5])], expected(), Verdict::Holds);

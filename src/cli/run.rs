@@ -110,16 +110,16 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
             (None, Some(seed)) => (seed, seed),
             (None, None) => (story.seed(), story.seed()),
         };
-        let done: Vec<Result<Done, Failure>> = pool.install(|| {
-            (first..=last)
-                .into_par_iter()
-                .map(|seed| {
-                    let done = make(&Job { story, seed }, arguments);
-                    progress.inc(1);
-                    done
-                })
-                .collect()
-        });
+        let run = |seed: u64| {
+            let done = make(&Job { story, seed }, arguments);
+            progress.inc(1);
+            done
+        };
+        // One run stays on this thread, whose allocator has just got back the plan that was made to check the story.
+        let done: Vec<Result<Done, Failure>> = match first == last {
+            true => vec![run(first)],
+            false => pool.install(|| (first..=last).into_par_iter().map(run).collect()),
+        };
         exit = exit.max(progress.suspend(|| results::report(story, done, arguments)));
     }
     progress.finish_and_clear();

@@ -82,7 +82,7 @@ fn fold_event(event: &Event, into: &mut Digest) {
         Event::Adopted { view, claimed, reconciles } => {
             into.fold(9 | u64::from(*reconciles) << 8 | u64::from(claimed.is_some()) << 9);
             into.fold(view.content_hash());
-            claimed.iter().flatten().for_each(|count| into.fold(u64::from(*count)));
+            claimed.iter().flat_map(|claimed| &**claimed).for_each(|count| into.fold(u64::from(*count)));
         }
         Event::MetadataChanged { instance } => subject(into, 11, *instance, None),
         Event::Gauge { gauge, value } => {

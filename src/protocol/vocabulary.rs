@@ -354,7 +354,7 @@ pub enum Event {
     Joined { instance: InstanceId },
     /// A subscribed client's cache now shows this view. `claimed`: how many instances of each status ([`Status::ALL`]) its server
     /// said there would be; `reconciles`: they differ, and the client fetches everything.
-    Adopted { view: Arc<View>, claimed: Option<[u32; 5]>, reconciles: bool },
+    Adopted { view: Arc<View>, claimed: Option<Box<[u32; 5]>>, reconciles: bool },
     /// The metadata that a server holds of an instance are others than before.
     MetadataChanged { instance: InstanceId },
     /// A gauge has a new value.

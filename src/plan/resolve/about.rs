@@ -67,15 +67,28 @@ impl Template {
             data_center: Some(DataCenter::MyOwn),
             group,
             asg: some(&instance.asg_name),
-            metadata: instance.metadata.iter().cloned().collect(),
             ..About::default()
         };
         Template { profile, instance, about, id_part }
     }
 
+    /// Fills in the metadata of the instance there. Those that say the same share them: most of a service do.
+    fn fill_metadata(&mut self, place: &Whereabouts<'_>) {
+        let written = self.instance.metadata.iter();
+        let mut metadata: BTreeMap<Arc<str>, Arc<str>> =
+            written.map(|(key, value)| (Arc::clone(key), filled(value, place).into())).collect();
+        if let Some(zone) = place.zone {
+            metadata.entry("zone".into()).or_insert_with(|| zone.into());
+        }
+        if *self.about.metadata != metadata {
+            self.about.metadata = Arc::new(metadata);
+        }
+    }
+
     /// What the instance there says about itself.
-    pub(super) fn at(&self, place: &Whereabouts<'_>) -> About {
-        let Template { profile, instance, about, id_part } = self;
+    pub(super) fn at(&mut self, place: &Whereabouts<'_>) -> About {
+        self.fill_metadata(place);
+        let Template { profile, instance, about, id_part } = &*self;
         let filled = |text: &Arc<str>| match text.contains("${") {
             true => filled(text, place).into(),
             false => Arc::clone(text),
@@ -108,12 +121,6 @@ impl Template {
             let at = |port: Port| port.enabled.then(|| format!("{host}:{}", port.number).into());
             about.vip = about.vip.or_else(|| at(port));
             about.secure_vip = about.secure_vip.or_else(|| at(secure_port));
-        }
-        for value in about.metadata.values_mut() {
-            *value = filled(value);
-        }
-        if let Some(zone) = place.zone {
-            about.metadata.entry("zone".into()).or_insert_with(|| zone.into());
         }
         let url = |whole: &Arc<str>, path: &Arc<str>| -> Option<Arc<str>> {
             match (&**whole, &**path) {
@@ -194,7 +201,7 @@ mod tests {
         for (key, value) in settings {
             instance.set(key, value).expect("a setting");
         }
-        let template = Template::new(profile, "Shop", Arc::new(instance), None);
+        let mut template = Template::new(profile, "Shop", Arc::new(instance), None);
         template.at(&Whereabouts {
             host: "shop-0",
             ip: "10.0.0.1",

@@ -5,7 +5,6 @@
 use super::Resolver;
 use crate::plan::expectation::{Expectation, Expected, Invariant, Moment, Pattern, Range};
 use crate::plan::world::{Fault, Role};
-use crate::protocol::eureka;
 use crate::protocol::{Gauge, InstanceId, NodeId, SimTime};
 use crate::scenario::diagnostic::Span;
 use crate::scenario::expect::{
@@ -153,10 +152,7 @@ impl Resolver<'_> {
             _ => None,
         });
         for config in nodes.iter().map(|node| node.index()).chain(later) {
-            match Arc::make_mut(&mut self.configs[config]) {
-                eureka::Config::Server(server) => server.client.reports = true,
-                eureka::Config::Client(client) => client.reports = true,
-            }
+            Arc::make_mut(&mut self.configs[config]).client_mut().reports = true;
         }
         Some(nodes)
     }

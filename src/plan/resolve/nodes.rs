@@ -64,7 +64,7 @@ impl<'s> Resolver<'s> {
         let registrations = client_config
             .register_with_eureka
             .then(|| self.registrations(&service, imported, &layers, Arc::clone(&instance_config)));
-        let instance = registrations.map(|of| self.register(node, &of));
+        let instance = registrations.map(|mut of| self.register(node, &mut of));
         self.processes[node.index()].pools = pools(&client_config, Some(&server_config));
         let client = ClientNode {
             fixes: Arc::new(layers.fixes()),
@@ -85,7 +85,7 @@ impl<'s> Resolver<'s> {
             cloud: scenario.system.cloud,
             ..ServerNode::new(server_config, client, hostname.into())
         };
-        self.configs.push(Arc::new(eureka::Config::Server(server)));
+        self.configs.push(Arc::new(eureka::Config::Server(Box::new(server))));
     }
 
     pub(super) fn configure_service(&mut self, service: &'s Service) {
@@ -102,7 +102,7 @@ impl<'s> Resolver<'s> {
             instance.lease_renewal_interval = every.value;
         }
         let fixes = Arc::new(layers.fixes());
-        let registrations = client.register_with_eureka.then(|| {
+        let mut registrations = client.register_with_eureka.then(|| {
             self.registrations(&service.name.value, service.imported.as_ref(), &layers, Arc::new(instance))
         });
         let mut shared: Option<Registries> = None;
@@ -123,7 +123,7 @@ impl<'s> Resolver<'s> {
             }
             let Some(registries) = &shared else { continue };
             let registries = registries.clone();
-            let instance = registrations.as_ref().map(|of| self.register(node, of));
+            let instance = registrations.as_mut().map(|of| self.register(node, of));
             let process = &mut self.processes[node.index()];
             process.pools = pools(&client, None);
             process.subscribes = client.fetch_registry;
@@ -186,10 +186,7 @@ impl<'s> Resolver<'s> {
     fn backup(&mut self, who: &Who) -> Option<Arc<Applications>> {
         let nodes = self.processes_of(who)?;
         self.instances_of(who)?;
-        let registration = |node: &NodeId| match &*self.configs[node.index()] {
-            eureka::Config::Server(server) => server.client.instance.clone(),
-            eureka::Config::Client(client) => client.instance.clone(),
-        };
+        let registration = |node: &NodeId| self.configs[node.index()].client().instance.clone();
         let infos = nodes.iter().filter_map(registration).map(|registration| {
             Arc::new(InstanceInfo {
                 app: registration.app,
@@ -281,7 +278,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// What one process registers.
-    fn register(&mut self, node: NodeId, of: &Registrations) -> Registration {
+    fn register(&mut self, node: NodeId, of: &mut Registrations) -> Registration {
         let id = InstanceId(self.instances.len() as u32);
         let process = &self.processes[node.index()];
         let (name, host) = (process.name.clone(), process.host);

@@ -452,13 +452,7 @@ fn figures_of_clients_make_them_report() {
                 - gauge: { name: registry-size, server: a, at: 5m, is: 3 }\n";
     let plan = plan(text);
     let System::Eureka(configs) = &plan.system;
-    let reports: Vec<bool> = configs
-        .iter()
-        .map(|config| match &**config {
-            Config::Server(server) => server.client.reports,
-            Config::Client(client) => client.reports,
-        })
-        .collect();
+    let reports: Vec<bool> = configs.iter().map(|config| config.client().reports).collect();
     assert_eq!(reports, [false, false, true, true]);
     let Expected::Gauge { is, .. } = &plan.expectations[0].expected else { panic!() };
     assert!(is.contains(35_000.0) && !is.contains(35_001.0), "ages are in ms");

@@ -98,8 +98,8 @@ pub struct About {
     pub health_check_url: Option<Arc<str>>,
     /// `secureHealthCheckUrl`.
     pub secure_health_check_url: Option<Arc<str>>,
-    /// `metadata`.
-    pub metadata: BTreeMap<Arc<str>, Arc<str>>,
+    /// `metadata`. Instances that say the same share it.
+    pub metadata: Arc<BTreeMap<Arc<str>, Arc<str>>>,
     /// The instance under whose id a status override of this one is kept. Overrides are kept by `instanceId` alone, so two
     /// applications with one `instanceId` share theirs: this is the first of them. Default: the instance itself.
     pub override_key: Option<InstanceId>,
@@ -131,7 +131,7 @@ impl Default for About {
             status_page_url: None,
             health_check_url: None,
             secure_health_check_url: None,
-            metadata: BTreeMap::new(),
+            metadata: Arc::default(),
             override_key: None,
             address: None,
             ip_address: None,
@@ -174,7 +174,7 @@ impl About {
             status_page_url: None,
             health_check_url: None,
             secure_health_check_url: None,
-            metadata: BTreeMap::new(),
+            metadata: Arc::default(),
             ..self.clone()
         };
         if let Some(DataCenter::Amazon(metadata)) = &mut about.data_center {
@@ -506,7 +506,7 @@ impl Delta {
     /// What a client that holds `base` has after the delta. Thousands of clients share `base`, so they share the result: the
     /// last one is remembered. A delta that changes nothing gives back `base` itself.
     ///
-    /// Differs from upstream: of an instance that is otherwise unchanged, what is known of its lease stays as it was.
+    /// Differs from upstream: the result knows nothing of leases. No client looks at that.
     pub fn apply(&self, base: &Arc<Applications>, applying: &Applying) -> Arc<Applications> {
         if self.changes.is_empty() {
             return Arc::clone(base);
@@ -526,46 +526,33 @@ impl Delta {
 
     /// Application by application, as upstream; within one, change by change.
     fn applied(&self, base: &Arc<Applications>, applying: &Applying) -> Arc<Applications> {
-        let mut changes: Vec<Entry> =
-            self.entries().map(|(info, stamps)| (Arc::clone(info), stamps)).collect();
-        changes.sort_by_key(|(info, _)| info.app);
+        let mut changes = self.changes.clone();
+        changes.sort_by_key(|info| info.app);
         let mut merged = Vec::with_capacity(base.instances.len() + changes.len());
-        let mut stamps = Vec::with_capacity(merged.capacity());
-        let known = |from: usize, to: usize| {
-            let known = base.stamps.get(from..to).unwrap_or_default();
-            known.iter().copied().chain(std::iter::repeat_n(LeaseStamps::default(), to - from - known.len()))
-        };
         let mut emptied = base.emptied.clone();
         let (mut done, mut changed) = (0, false);
-        for group in changes.chunk_by(|one, other| one.0.app == other.0.app) {
-            let app = group[0].0.app;
+        for group in changes.chunk_by(|one, other| one.app == other.app) {
+            let app = group[0].app;
             let (from, to) = base.range(app);
             let old = &base.instances[from..to];
             let was_empty = emptied.contains(&app);
-            let entries = old.iter().cloned().zip(known(from, to));
-            let (new, new_stamps) = regrouped(entries, was_empty, group, applying);
+            let new = regrouped(old, was_empty, group, applying);
             merged.extend_from_slice(&base.instances[done..from]);
-            stamps.extend(known(done, from));
             changed |= new != old;
             emptied.retain(|other| *other != app);
             if new.is_empty() && (was_empty || !old.is_empty()) && !applying.removes_emptied {
                 emptied.push(app);
             }
             merged.extend(new);
-            stamps.extend(new_stamps);
             done = to;
         }
         if !changed {
             return Arc::clone(base);
         }
         merged.extend_from_slice(&base.instances[done..]);
-        stamps.extend(known(done, base.instances.len()));
-        Arc::new(Applications { emptied, ..Applications::decorated(merged, stamps) })
+        Arc::new(Applications { emptied, ..Applications::new(merged) })
     }
 }
-
-/// An instance and what is known of its lease.
-type Entry = (Arc<InstanceInfo>, LeaseStamps);
 
 /// One application after its changes, the earliest first.
 ///
@@ -577,25 +564,26 @@ type Entry = (Arc<InstanceInfo>, LeaseStamps);
 /// Differs from upstream: an application taken over in one region is the same object as in the next, and its instances count in
 /// both; here an instance counts once.
 fn regrouped(
-    old: impl Iterator<Item = Entry>,
+    old: &[Arc<InstanceInfo>],
     mut emptied: bool,
-    changes: &[Entry],
+    changes: &[Arc<InstanceInfo>],
     applying: &Applying,
-) -> (Vec<Arc<InstanceInfo>>, Vec<LeaseStamps>) {
-    let region = |entry: &Entry| applying.routing.region(&entry.0);
-    let mut instances: BTreeMap<InstanceId, Entry> = old.map(|entry| (entry.0.id, entry)).collect();
+) -> Vec<Arc<InstanceInfo>> {
+    let region = |info: &Arc<InstanceInfo>| applying.routing.region(info);
+    let mut instances: BTreeMap<InstanceId, Arc<InstanceInfo>> =
+        old.iter().map(|info| (info.id, Arc::clone(info))).collect();
     for change in changes {
-        if change.0.action == Some(Action::Deleted) {
-            emptied |= instances.remove(&change.0.id).is_some() && instances.is_empty();
+        if change.action == Some(Action::Deleted) {
+            emptied |= instances.remove(&change.id).is_some() && instances.is_empty();
         } else {
             let known = emptied && !applying.removes_emptied;
-            if !known && instances.values().all(|entry| region(entry) != region(change)) {
-                instances.extend(changes.iter().map(|change| (change.0.id, change.clone())));
+            if !known && instances.values().all(|info| region(info) != region(change)) {
+                instances.extend(changes.iter().map(|change| (change.id, Arc::clone(change))));
             }
-            instances.insert(change.0.id, change.clone());
+            instances.insert(change.id, Arc::clone(change));
         }
     }
-    instances.into_values().unzip()
+    instances.into_values().collect()
 }
 
 #[cfg(test)]

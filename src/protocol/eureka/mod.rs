@@ -52,7 +52,7 @@ impl Protocol for Eureka {
     fn start(config: &Arc<Config>, _: &Disk<Never>, cx: &mut Cx<'_, Eureka>) -> Eureka {
         match &**config {
             Config::Server(node) => Eureka::Server(Box::new(Server::start(node, cx))),
-            Config::Client(node) => Eureka::Client(Box::new(Client::application(node, cx))),
+            Config::Client(_) => Eureka::Client(Box::new(Client::application(config, cx))),
         }
     }
 

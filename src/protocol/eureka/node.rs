@@ -11,9 +11,27 @@ use crate::protocol::{Address, InstanceId, ServiceId, Status};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Config {
     /// A registry server. It contains a client, which copies the registry at start-up and may register the server itself.
-    Server(ServerNode),
+    Server(Box<ServerNode>),
     /// An application with a client in it.
     Client(ClientNode),
+}
+
+impl Config {
+    /// What the client is told: the application's, or the one in the server.
+    pub fn client(&self) -> &ClientNode {
+        match self {
+            Config::Server(node) => &node.client,
+            Config::Client(node) => node,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn client_mut(&mut self) -> &mut ClientNode {
+        match self {
+            Config::Server(node) => &mut node.client,
+            Config::Client(node) => node,
+        }
+    }
 }
 
 /// A registry server.

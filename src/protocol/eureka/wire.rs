@@ -159,8 +159,8 @@ pub struct Response {
 pub enum Body {
     /// Nothing.
     Empty,
-    /// One instance, and what the server knows of its lease.
-    Instance(Arc<InstanceInfo>, LeaseStamps),
+    /// One instance, and what the server knows of its lease; that is apart, so that all other answers stay small.
+    Instance(Arc<InstanceInfo>, Box<LeaseStamps>),
     /// The registry, or a part of it.
     Apps(Arc<Applications>),
     /// What changed lately.

@@ -91,11 +91,9 @@ impl Client {
         except: Option<InstanceId>,
         cx: &mut Cx<'_, Eureka>,
     ) -> Answer {
-        match self.extras.as_ref().map(|extras| extras.node.balancer) {
-            None | Some(Balancer { rule: Rule::Random, cache: Duration::ZERO }) => {
-                self.any(service, except, cx.random())
-            }
-            Some(balancer) => self.pick(service, except, balancer, cx),
+        match self.told.client().balancer {
+            Balancer { rule: Rule::Random, cache: Duration::ZERO } => self.any(service, except, cx.random()),
+            balancer => self.pick(service, except, balancer, cx),
         }
     }
 
@@ -131,7 +129,7 @@ impl Client {
         cx: &mut Cx<'_, Eureka>,
     ) -> Answer {
         let (generation, profile, now) = (self.generation, self.profile, cx.now());
-        let picks = &mut self.extras.as_mut().expect("a balancer is something extra").picks;
+        let picks = &mut self.extras_mut().picks;
         let known = picks.iter().position(|pick| pick.service == service);
         let mut pick = match known {
             Some(at) => picks.swap_remove(at),
@@ -155,7 +153,7 @@ impl Client {
             pick.expires = now + balancer.cache;
         }
         let answer = pick.next(balancer.rule, profile, except, cx.random());
-        self.extras.as_mut().expect("it was there").picks.push(pick);
+        self.extras_mut().picks.push(pick);
         answer
     }
 
@@ -179,8 +177,7 @@ impl Client {
     /// The zone that the application is in: what its instance says, else the client's own.
     fn own_zone(&self) -> &str {
         let said = self.local.as_ref().and_then(|local| local.about().zone());
-        let node = &self.extras.as_ref().expect("a balancer is something extra").node;
-        said.unwrap_or(&node.zone)
+        said.unwrap_or(&self.told.client().zone)
     }
 
     /// Whether an instance is published: `getInstances()` of the client's own region.

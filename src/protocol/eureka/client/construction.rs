@@ -15,40 +15,42 @@ use super::transport::{Chain, Kind};
 use super::{Client, NEVER, Stage};
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
-use crate::protocol::eureka::node::{ClientNode, HealthSource};
+use crate::protocol::eureka::node::{Config, HealthSource};
 use crate::protocol::{Cx, Gauge, Status};
 
 impl Client {
     /// A client in a server. Its status is STARTING until a Spring application is ready, or the server opens for traffic.
-    pub fn start(node: &ClientNode, cx: &mut Cx<'_, Eureka>) -> Client {
+    pub fn start(told: &Arc<Config>, cx: &mut Cx<'_, Eureka>) -> Client {
         let enabled =
-            node.instance.as_ref().is_some_and(|registration| registration.instance.enabled_on_init);
+            told.client().instance.as_ref().is_some_and(|registration| registration.instance.enabled_on_init);
         let status = if enabled { Status::Up } else { Status::Starting };
-        Client::construct(node, status, cx)
+        Client::construct(told, status, cx)
     }
 
     /// A client that is a process of its own. A Netflix application has set its status before it builds its client, so that
     /// no change announces it: it is registered by its first heartbeat.
-    pub fn application(node: &ClientNode, cx: &mut Cx<'_, Eureka>) -> Client {
+    pub fn application(told: &Arc<Config>, cx: &mut Cx<'_, Eureka>) -> Client {
+        let node = told.client();
         match (node.profile, &node.instance) {
             (Profile::Netflix, Some(registration)) => {
-                Client::construct(node, registration.initial_status, cx)
+                Client::construct(told, registration.initial_status, cx)
             }
-            (Profile::Netflix, None) | (Profile::SpringCloud, _) => Client::start(node, cx),
+            (Profile::Netflix, None) | (Profile::SpringCloud, _) => Client::start(told, cx),
         }
     }
 
-    fn construct(node: &ClientNode, status: Status, cx: &mut Cx<'_, Eureka>) -> Client {
+    fn construct(told: &Arc<Config>, status: Status, cx: &mut Cx<'_, Eureka>) -> Client {
+        let node = told.client();
         let settings = Arc::clone(&node.client);
         let registration = node.instance.as_ref();
         let registered = registration.filter(|_| settings.register_with_eureka);
         let order = Order::shuffled(node.fixes.shuffle_servers);
         let mut client = Client {
+            told: Arc::clone(told),
             fixes: Arc::clone(&node.fixes),
             applications: Arc::default(),
             local: registered.map(|registration| Local::new(registration, cx.wall())),
             endpoints: Endpoints::new(&node.service_urls, &node.zone, order, cx.random()),
-            query: None,
             chains: [Chain::new(Channel::Registration), Chain::new(Channel::Query)],
             refresh: Supervisor::off(),
             heartbeat: Supervisor::off(),
@@ -57,6 +59,7 @@ impl Client {
             extras: Extras::needed(node),
             next: NEVER,
             stage: Stage::Constructing,
+            until: NEVER,
             generation: 0,
             next_run: 0,
             profile: node.profile,
@@ -135,7 +138,7 @@ impl Client {
             self.change_status(self.initial_status, cx);
         }
         // The actuator's handler is registered then, which asks for a run; a callback is not a handler.
-        let health = self.extras.as_ref().map_or(HealthSource::None, |extras| extras.node.health);
+        let health = self.told.client().health;
         if self.local.is_some() && health == HealthSource::Actuator {
             self.replicator.on_demand(self.settings.instance_info_replication_interval, cx.wall());
         }

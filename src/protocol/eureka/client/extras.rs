@@ -1,7 +1,6 @@
 //! What few clients need, kept apart so that the others stay small: there may be ten thousand of them.
 
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use super::balancer::Pick;
 use super::endpoints::{Channel, Endpoints, Found};
@@ -10,14 +9,12 @@ use super::resolver::{self, FromRegistry};
 use super::runs::Waiting;
 use crate::protocol::eureka::config::Names;
 use crate::protocol::eureka::instance::Routing;
-use crate::protocol::eureka::node::{Balancer, ClientNode, HealthSource, Rule};
+use crate::protocol::eureka::node::{ClientNode, HealthSource};
 use crate::protocol::{Health, Instant};
 
 /// The extras of a client.
 #[derive(Clone, Debug)]
 pub struct Extras {
-    /// What the client is told, as it is now.
-    pub node: ClientNode,
     /// The list of servers was made from other settings.
     pub servers_changed: bool,
     /// Services that its balancer knows.
@@ -42,11 +39,9 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// The extras of a client, if it needs any.
+    /// The extras of a client, if it needs any from the beginning. Look-ups and new settings need them later.
     pub fn needed(node: &ClientNode) -> Option<Box<Extras>> {
-        let plain = Balancer { rule: Rule::Random, cache: Duration::ZERO };
-        let needed = node.balancer != plain
-            || node.health != HealthSource::None
+        let needed = node.health != HealthSource::None
             || node.reports
             || node.backup.is_some()
             || !node.client.remote_regions.is_empty()
@@ -54,16 +49,15 @@ impl Extras {
             || resolver::bootstrap_source(&node.client).is_some()
             || resolver::query_source(&node.client).is_some();
         needed.then(|| {
-            let mut extras = Extras::unaware_of_regions(node);
-            extras.follow_regions();
-            extras
+            let mut extras = Extras::unaware_of_regions();
+            extras.follow_regions(node);
+            Box::new(extras)
         })
     }
 
-    /// Extras that know the settings, but fetch no other regions yet.
-    pub fn unaware_of_regions(node: &ClientNode) -> Box<Extras> {
-        Box::new(Extras {
-            node: node.clone(),
+    /// Extras that fetch no other regions yet.
+    pub fn unaware_of_regions() -> Extras {
+        Extras {
             servers_changed: false,
             picks: Vec::new(),
             health: Health::Up,
@@ -74,27 +68,27 @@ impl Extras {
             query_endpoints: None,
             refreshed: None,
             reported: Reported::default(),
-        })
+        }
     }
 
     /// Whether the list of other regions has changed; a list that was removed stays.
-    pub fn follow_regions(&mut self) -> bool {
-        let latest = &self.node.client.remote_regions;
+    pub fn follow_regions(&mut self, node: &ClientNode) -> bool {
+        let latest = &node.client.remote_regions;
         let changed = !latest.is_empty() && *latest != self.regions;
         if changed {
             self.regions = latest.clone();
         }
         // The mapping follows the settings in any case.
         let fetched = |region: &str| self.regions.iter().any(|fetched| **fetched == *region);
-        let zones = self.node.remote_zones.iter().filter(|(_, region)| fetched(region));
+        let zones = node.remote_zones.iter().filter(|(_, region)| fetched(region));
         self.routing = Routing::new(zones.cloned());
         changed
     }
 
     /// The configured servers, if they were changed since they were last asked for.
-    pub fn changed_servers(&mut self) -> Option<Vec<Found>> {
+    pub fn changed_servers(&mut self, node: &ClientNode) -> Option<Vec<Found>> {
         let changed = std::mem::take(&mut self.servers_changed);
-        changed.then(|| Found::configured(&self.node.service_urls, &self.node.zone))
+        changed.then(|| Found::configured(&node.service_urls, &node.zone))
     }
 
     /// The source of a channel's servers, if it is the registry.

@@ -12,7 +12,7 @@ pub struct Reported([Option<i64>; 5]);
 
 impl Client {
     fn reports(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.node.reports)
+        self.extras.as_ref().is_some_and(|_| self.told.client().reports)
     }
 
     /// Reports what has changed.

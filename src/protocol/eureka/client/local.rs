@@ -90,7 +90,8 @@ impl Local {
 
     /// Adds metadata (`registerAppMetadata`).
     pub fn add_metadata(&mut self, entries: &[(Arc<str>, Arc<str>)]) {
-        Arc::make_mut(&mut self.about).metadata.extend(entries.iter().cloned());
+        let metadata = &mut Arc::make_mut(&mut self.about).metadata;
+        Arc::make_mut(metadata).extend(entries.iter().cloned());
     }
 
     /// What it says about itself.

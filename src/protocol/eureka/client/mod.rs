@@ -41,8 +41,8 @@ use self::supervisor::{Rules, Supervisor};
 use self::transport::{Chain, Kind};
 use super::config::{ClientConfig, Fixes, InstanceConfig, Profile};
 use super::instance::Applications;
-use super::node::{ClientNode, Config, HealthSource, Transport};
-use super::wire::{Query, Response};
+use super::node::{Config, HealthSource, Transport};
+use super::wire::Response;
 use super::{Eureka, Tag as EurekaTag};
 use crate::protocol::{Answer, Cx, Input, InstanceId, Instant, Operation, Status};
 
@@ -60,10 +60,10 @@ enum Stage {
     Failed,
     /// All tasks are scheduled.
     Running,
-    /// A Spring context closes; the client is destroyed at `until`.
-    Closing { until: Instant },
-    /// The replicator may finish what it has, at most until `until`.
-    Draining { until: Instant },
+    /// A Spring context closes; the client is destroyed when that has taken its time.
+    Closing,
+    /// The replicator may finish what it has, for a while.
+    Draining,
     /// The DELETE is under way.
     Deregistering,
     /// It is closed.
@@ -73,14 +73,14 @@ enum Stage {
 /// A client.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// What it is told.
+    told: Arc<Config>,
     settings: Arc<ClientConfig>,
     fixes: Arc<Fixes>,
     applications: Arc<Applications>,
     /// What it registers, if it does.
     local: Option<Local>,
     endpoints: Endpoints,
-    /// What was last read.
-    query: Option<Arc<Query>>,
     /// By channel.
     chains: [Chain; 2],
     refresh: Supervisor,
@@ -92,6 +92,8 @@ pub struct Client {
     /// The earliest of all deadlines.
     next: Instant,
     stage: Stage,
+    /// When a client that closes or drains goes on in any case.
+    until: Instant,
     /// Counts the fetches that changed the copy, so that an older one does not overwrite it.
     generation: u32,
     next_run: u16,
@@ -120,11 +122,7 @@ impl Client {
                 let answer = self.on_ask(&operation, cx);
                 cx.done(ticket, answer);
             }
-            Input::Reconfigure(config) => match &*config {
-                Config::Client(node) | Config::Server(super::node::ServerNode { client: node, .. }) => {
-                    self.reconfigure(node);
-                }
-            },
+            Input::Reconfigure(config) => self.reconfigure(config),
             Input::Stop => {
                 self.exits = true;
                 self.stop(cx);
@@ -169,13 +167,11 @@ impl Client {
     /// Differs from upstream: intervals, too, hold from the next run on. There a supervisor keeps the one it was built with,
     /// and Spring, if refresh is enabled, builds a new client. What is registered, whether, by which product and through which
     /// library stays.
-    pub fn reconfigure(&mut self, node: &ClientNode) {
-        self.settings = Arc::clone(&node.client);
-        self.fixes = Arc::clone(&node.fixes);
-        self.query = None;
-        let extras = self.extras.get_or_insert_with(|| Extras::unaware_of_regions(node));
-        extras.node = node.clone();
-        extras.servers_changed = true;
+    pub fn reconfigure(&mut self, told: Arc<Config>) {
+        self.settings = Arc::clone(&told.client().client);
+        self.fixes = Arc::clone(&told.client().fixes);
+        self.told = told;
+        self.extras_mut().servers_changed = true;
     }
 
     /// Folds the state into a hash.
@@ -186,11 +182,16 @@ impl Client {
         self.chains.hash(&mut into);
         (&self.refresh, &self.heartbeat, &self.replicator).hash(&mut into);
         self.runs.hash(&mut into);
-        (self.stage, self.generation, self.next_run, self.status).hash(&mut into);
+        (self.stage, self.until, self.generation, self.next_run, self.status).hash(&mut into);
         self.exits.hash(&mut into);
         if let Some(extras) = &self.extras {
             extras.fingerprint(into);
         }
+    }
+
+    /// The extras, which begin when they are first needed.
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_with(|| Box::new(Extras::unaware_of_regions()))
     }
 
     fn own(&self) -> &Local {
@@ -201,9 +202,9 @@ impl Client {
         self.local.as_mut().expect("only a client that registers asks for this")
     }
 
-    /// The settings of the instance as they are; it may state earlier ones.
+    /// The settings of the instance as they are; it may state earlier ones, but not if it has no extras: then they never changed.
     fn configured(&self) -> &InstanceConfig {
-        let told = self.extras.as_ref().and_then(|extras| extras.node.instance.as_ref());
+        let told = self.extras.as_ref().and_then(|_| self.told.client().instance.as_ref());
         told.map_or_else(|| self.own().settings(), |registration| &registration.instance)
     }
 
@@ -222,7 +223,7 @@ impl Client {
             return;
         }
         self.mark_dirty(cx);
-        let heard = matches!(self.stage, Stage::Running | Stage::Closing { .. });
+        let heard = matches!(self.stage, Stage::Running | Stage::Closing);
         if heard && self.settings.on_demand_update_status_change {
             self.replicator.on_demand(self.settings.instance_info_replication_interval, cx.wall());
         }
@@ -232,7 +233,7 @@ impl Client {
         let now = cx.now();
         if self.endpoints.due() <= now {
             let order = Order::shuffled(self.fixes.shuffle_servers);
-            let changed = self.extras.as_mut().and_then(|extras| extras.changed_servers());
+            let changed = self.extras.as_mut().and_then(|extras| extras.changed_servers(self.told.client()));
             let interval = self.settings.service_url_poll_interval;
             self.endpoints.resolve(changed, interval, order, now, cx.random());
         }
@@ -257,13 +258,13 @@ impl Client {
             self.replicate(cx);
         }
         match self.stage {
-            Stage::Closing { until } if until <= now => self.stop_replicator(cx),
-            Stage::Draining { until } if until <= now => self.close(cx),
+            Stage::Closing if self.until <= now => self.stop_replicator(cx),
+            Stage::Draining if self.until <= now => self.close(cx),
             Stage::Constructing
             | Stage::Failed
             | Stage::Running
-            | Stage::Closing { .. }
-            | Stage::Draining { .. }
+            | Stage::Closing
+            | Stage::Draining
             | Stage::Deregistering
             | Stage::Stopped => {}
         }
@@ -291,12 +292,13 @@ impl Client {
     /// not know it as it is. So a healthy check turns the DOWN of a shutdown back to UP before it is sent.
     fn replicate(&mut self, cx: &mut Cx<'_, Eureka>) {
         if let Some(extras) = &self.extras {
-            let (source, found) = (extras.node.health, extras.health);
+            let node = self.told.client();
+            let (source, found) = (node.health, extras.health);
             let local = self.local.as_mut().expect("only a client that registers has a replicator");
-            if extras.node.instance.as_ref().is_some_and(|configured| local.refresh(configured)) {
+            if node.instance.as_ref().is_some_and(|configured| local.refresh(configured)) {
                 self.mark_dirty(cx);
             }
-            let closed = !matches!(self.stage, Stage::Running | Stage::Closing { .. });
+            let closed = !matches!(self.stage, Stage::Running | Stage::Closing);
             if let Some(status) = health::status(source, found, self.status, closed) {
                 self.change_status(status, cx);
             }
@@ -311,7 +313,7 @@ impl Client {
 
     /// The next periodic run is planned, unless the thread is being stopped.
     fn on_end_of_replication(&mut self, cx: &mut Cx<'_, Eureka>) {
-        let goes_on = matches!(self.stage, Stage::Running | Stage::Closing { .. });
+        let goes_on = matches!(self.stage, Stage::Running | Stage::Closing);
         let next = goes_on.then_some(self.settings.instance_info_replication_interval);
         self.replicator.ended(next, cx.now());
     }
@@ -329,14 +331,11 @@ impl Client {
                 Answer::Ok
             }
             Operation::SetHealth { instance, health } if running && self.is_own(*instance) => {
-                match &mut self.extras {
-                    Some(extras) if extras.node.health != HealthSource::None => {
-                        extras.health = *health;
-                        Answer::Ok
-                    }
-                    // There is no check.
-                    Some(_) | None => Answer::Failed(0),
+                if self.told.client().health == HealthSource::None {
+                    return Answer::Failed(0);
                 }
+                self.extras_mut().health = *health;
+                Answer::Ok
             }
             Operation::LookUp { service, except } if running => self.look_up(*service, *except, cx),
             // The client decides itself when to register, renew and deregister.
@@ -361,7 +360,7 @@ impl Client {
         loop {
             if self.replicator.begin_on_demand() {
                 self.replicate(cx);
-            } else if matches!(self.stage, Stage::Draining { .. }) && self.replicator.drained() {
+            } else if matches!(self.stage, Stage::Draining) && self.replicator.drained() {
                 self.close(cx);
             } else {
                 break;
@@ -372,14 +371,12 @@ impl Client {
     }
 
     fn earliest(&self) -> Instant {
-        let stage = match self.stage {
-            Stage::Stopped | Stage::Failed => return NEVER,
-            Stage::Closing { until } | Stage::Draining { until } => until,
-            Stage::Constructing | Stage::Running | Stage::Deregistering => NEVER,
-        };
-        let stage = self.extras.as_ref().map_or(stage, |extras| extras.due().min(stage));
-        [self.refresh.due(), self.heartbeat.due(), self.replicator.due(), self.endpoints.due()]
+        if matches!(self.stage, Stage::Stopped | Stage::Failed) {
+            return NEVER;
+        }
+        let other = self.extras.as_ref().map_or(NEVER, |extras| extras.due());
+        [self.refresh.due(), self.heartbeat.due(), self.replicator.due(), self.endpoints.due(), self.until]
             .into_iter()
-            .fold(stage, Instant::min)
+            .fold(other, Instant::min)
     }
 }

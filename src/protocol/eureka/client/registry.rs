@@ -29,30 +29,17 @@ impl Client {
 
     /// What a periodic refresh asks for: everything, too, if the list of other regions has changed.
     pub(super) fn refresh_kind(&mut self) -> Kind {
-        let changed = self.extras.as_mut().is_some_and(|extras| extras.follow_regions());
-        if changed {
-            self.query = None;
-            return Kind::Full;
-        }
-        self.fetch_kind()
+        let changed = self.extras.as_mut().is_some_and(|extras| extras.follow_regions(self.told.client()));
+        if changed { Kind::Full } else { self.fetch_kind() }
     }
 
-    /// The request of a fetch. The last one is kept, since it is nearly always the next one as well.
-    pub(super) fn query(&mut self, kind: Kind) -> Arc<Query> {
-        let wants_delta = kind == Kind::Delta;
-        if let Some(query) = &self.query
-            && (query.resource == Resource::Delta) == wants_delta
-        {
-            return Arc::clone(query);
-        }
-        let resource = match (wants_delta, &self.settings.single_vip) {
-            (true, _) => Resource::Delta,
-            (false, vip) if vip.is_empty() => Resource::Apps,
-            (false, vip) => Resource::Vip(Arc::clone(vip)),
-        };
-        let query = Arc::new(self.query_of(resource));
-        self.query = Some(Arc::clone(&query));
-        query
+    /// The request of a fetch.
+    pub(super) fn query(&self, kind: Kind) -> Query {
+        self.query_of(match (kind, &self.settings.single_vip) {
+            (Kind::Delta, _) => Resource::Delta,
+            (_, vip) if vip.is_empty() => Resource::Apps,
+            (_, vip) => Resource::Vip(Arc::clone(vip)),
+        })
     }
 
     /// A read of the registry as this client sends it.
@@ -97,11 +84,9 @@ impl Client {
 
     /// The backup registry takes the place of a first fetch that failed. It has no version, so that the next fetch is a full one.
     pub(super) fn adopt_backup(&mut self, cx: &mut Cx<'_, Eureka>) -> bool {
-        let Some(backup) = self.extras.as_ref().and_then(|extras| extras.node.backup.clone()) else {
-            return false;
-        };
+        let Some(backup) = &self.told.client().backup else { return false };
         let claimed = backup.histogram().counts();
-        let applications = Applications::clone(&backup).with_version(NO_VERSION);
+        let applications = Applications::clone(backup).with_version(NO_VERSION);
         self.adopt(Arc::new(applications), claimed, false, cx);
         true
     }
@@ -125,7 +110,7 @@ impl Client {
             return;
         }
         let view = Arc::clone(applications.view());
-        cx.emit(Event::Adopted { view, claimed: Some(claimed), reconciles });
+        cx.emit(Event::Adopted { view, claimed: Some(Box::new(claimed)), reconciles });
         self.applications = applications;
     }
 }

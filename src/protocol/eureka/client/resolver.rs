@@ -166,7 +166,7 @@ impl Client {
 
     /// Whom a query for servers asks: the configured ones; for a list of queries, those of registrations.
     pub(super) fn root(&self, task: Task) -> Candidates {
-        let node = &self.extras.as_ref().expect("a source is something extra").node;
+        let node = self.told.client();
         match task {
             Task::Resolution(Channel::Query) => self.endpoints.all(),
             _ => in_zone_order(&node.service_urls, &node.zone, self.settings.prefer_same_zone),
@@ -211,7 +211,7 @@ impl Client {
     }
 
     fn servers_in(&self, applications: &Applications, vip: &str) -> Vec<Found> {
-        let node = &self.extras.as_ref().expect("a source is something extra").node;
+        let node = self.told.client();
         let own = |zone: &Arc<str>| zone.eq_ignore_ascii_case(&node.zone);
         let found = |info: &Arc<InstanceInfo>| {
             let by_ip = self.settings.applications_resolver_use_ip;

@@ -247,7 +247,7 @@ impl Client {
             Kind::Cancel => {
                 Request::Cancel { app: self.own().app(), id: self.own().id(), replication: false }
             }
-            Kind::Full | Kind::Delta => Request::Get(self.query(run.kind)),
+            Kind::Full | Kind::Delta => Request::Get(Arc::new(self.query(run.kind))),
             Kind::Servers => {
                 let query = self.query_of(Resource::Vip(self.vip(run.task)));
                 Request::Get(Arc::new(Query { regions: None, ..query }))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::runs::Task;
 use super::transport::Kind;
-use super::{Client, Stage};
+use super::{Client, NEVER, Stage};
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
 use crate::protocol::{Cx, Status};
@@ -29,14 +29,10 @@ impl Client {
             Stage::Constructing => self.on_closed(cx),
             Stage::Running if self.profile == Profile::SpringCloud && self.local.is_some() => {
                 self.change_status(Status::Down, cx);
-                self.stage = Stage::Closing { until: cx.now() + SPRING_CLOSE };
+                (self.stage, self.until) = (Stage::Closing, cx.now() + SPRING_CLOSE);
             }
             Stage::Running => self.stop_replicator(cx),
-            Stage::Closing { .. }
-            | Stage::Draining { .. }
-            | Stage::Deregistering
-            | Stage::Stopped
-            | Stage::Failed => {}
+            Stage::Closing | Stage::Draining | Stage::Deregistering | Stage::Stopped | Stage::Failed => {}
         }
         self.settle(cx);
     }
@@ -48,9 +44,9 @@ impl Client {
 
     /// From here on a change of status is not sent on demand. A client that does not register has no replicator.
     pub(super) fn stop_replicator(&mut self, cx: &mut Cx<'_, Eureka>) {
-        assert!(matches!(self.stage, Stage::Running | Stage::Closing { .. }), "stopped in {:?}", self.stage);
+        assert!(matches!(self.stage, Stage::Running | Stage::Closing), "stopped in {:?}", self.stage);
         let wait = if self.local.is_some() { DRAIN } else { Duration::ZERO };
-        self.stage = Stage::Draining { until: cx.now() + wait };
+        (self.stage, self.until) = (Stage::Draining, cx.now() + wait);
         if !self.fixes.wait_replicator_on_stop {
             self.close(cx);
         }
@@ -58,11 +54,11 @@ impl Client {
 
     /// The wait for the replicator is over. What still runs keeps running, but nothing new begins.
     pub(super) fn close(&mut self, cx: &mut Cx<'_, Eureka>) {
-        assert!(matches!(self.stage, Stage::Draining { .. }), "closed in {:?}", self.stage);
+        assert!(self.stage == Stage::Draining, "closed in {:?}", self.stage);
         self.refresh.stop();
         self.heartbeat.stop();
         self.replicator.stop();
-        self.stage = Stage::Deregistering;
+        (self.stage, self.until) = (Stage::Deregistering, NEVER);
         if self.local.is_some() && self.settings.unregister_on_shutdown {
             self.change_status(Status::Down, cx);
             let id = self.fresh_run();

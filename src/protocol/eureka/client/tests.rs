@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::*;
 use crate::protocol::eureka::config::InstanceConfig;
 use crate::protocol::eureka::instance::{Action, Delta, Histogram, InstanceInfo};
-use crate::protocol::eureka::node::{Registration, ServiceUrl};
+use crate::protocol::eureka::node::{ClientNode, Registration, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Request};
 use crate::protocol::{
     Address, Call, CallError, Effect, Event, Key, NodeId, ServiceId, Stream, Ticket, Wall, Wire,
@@ -89,6 +89,10 @@ fn node(profile: Profile) -> ClientNode {
     ClientNode { instance, ..plain }
 }
 
+fn told(node: &ClientNode) -> Arc<Config> {
+    Arc::new(Config::Client(node.clone()))
+}
+
 fn settings(node: &mut ClientNode) -> &mut ClientConfig {
     Arc::make_mut(&mut node.client)
 }
@@ -131,7 +135,7 @@ impl Rig {
         servers: impl FnMut(Address, &Request) -> Option<(u64, Outcome)> + 'static,
     ) -> Rig {
         let mut rig = Rig::new(servers);
-        let client = rig.with(|_, cx| Some(Client::application(node, cx)));
+        let client = rig.with(|_, cx| Some(Client::application(&told(node), cx)));
         rig.client = client;
         rig
     }
@@ -141,7 +145,7 @@ impl Rig {
         servers: impl FnMut(Address, &Request) -> Option<(u64, Outcome)> + 'static,
     ) -> Rig {
         let mut rig = Rig::new(servers);
-        let client = rig.with(|_, cx| Some(Client::start(node, cx)));
+        let client = rig.with(|_, cx| Some(Client::start(&told(node), cx)));
         rig.client = client;
         rig
     }

@@ -12,13 +12,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Server;
 use super::groups::Groups;
 use super::preservation::MeasuredRate;
 use super::timers::Timer;
+use super::{Server, embedded};
 use crate::protocol::eureka::config::Profile;
 use crate::protocol::eureka::instance::Applications;
-use crate::protocol::eureka::node::ClientNode;
+use crate::protocol::eureka::node::{ClientNode, ServerNode};
 use crate::protocol::eureka::{Config, Eureka};
 use crate::protocol::{Cx, Instant, Origin, Status};
 
@@ -197,9 +197,9 @@ impl Server {
         let Config::Server(node) = config else { return };
         let moved = moved(&self.node.client, &node.client);
         if self.node.client != node.client {
-            self.client.reconfigure(&node.client);
+            self.client.reconfigure(embedded(node));
         }
-        self.node = node.clone();
+        self.node = ServerNode::clone(node);
         self.registry.reconfigure(node);
         self.peers.recognise(node);
         // Netflix notices new URLs at the next refresh; Spring refreshes when it is told of a change, but for DNS.

@@ -39,6 +39,7 @@ mod boot;
 mod tests;
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::boot::Phase;
@@ -51,7 +52,7 @@ use self::remote::{RemoteRegions, Settings};
 use self::timers::{Timer, Timers};
 use super::client::Client;
 use super::instance::Histogram;
-use super::node::ServerNode;
+use super::node::{Config, ServerNode};
 use super::wire::{ItemResult, Response};
 use super::{Eureka, Tag as ProcessTag};
 use crate::protocol::{CallError, Cx, Event, Gauge, Input, Instant, PoolId, Status, Wall};
@@ -136,13 +137,18 @@ fn offset_ns(now: Instant, wall: Wall) -> i64 {
     wall.0.wrapping_sub_unsigned(now.0)
 }
 
+/// What the embedded client is told: the same as an application.
+fn embedded(node: &ServerNode) -> Arc<Config> {
+    Arc::new(Config::Client(node.client.clone()))
+}
+
 impl Server {
     /// The server process starts, behind a closed port.
     pub fn start(node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> Server {
         let mut server = Server {
             node: node.clone(),
             phase: Phase::Constructing,
-            client: Client::start(&node.client, cx),
+            client: Client::start(&embedded(node), cx),
             registry: Registry::new(node),
             peers: Peers::default(),
             regions: RemoteRegions::new(node),

@@ -64,7 +64,7 @@ impl Registry {
             }
         };
         self.store.holders.change(holder, |info| {
-            let metadata = &mut Arc::make_mut(&mut info.about).metadata;
+            let metadata = Arc::make_mut(&mut Arc::make_mut(&mut info.about).metadata);
             for (name, value) in entries.iter().rev() {
                 metadata.insert(Arc::clone(name), Arc::clone(value));
             }

@@ -118,7 +118,7 @@ impl Server {
                 let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
                 let Some(newer) = newer else { return Response::empty(status) };
                 let stamps = self.registry.store.stamps(heartbeat.id);
-                Response { status, body: Body::Instance(self.put_down(newer), stamps) }
+                Response { status, body: Body::Instance(self.put_down(newer), Box::new(stamps)) }
             }
             Request::Cancel { app, id, replication } => {
                 Response::empty(self.cancel((app, id), replication, cx))
@@ -146,7 +146,9 @@ impl Server {
                     None => self.registry.instance_by_id(id, now_ms),
                 };
                 match found {
-                    Some((info, stamps)) => Response { status: 200, body: Body::Instance(info, stamps) },
+                    Some((info, stamps)) => {
+                        Response { status: 200, body: Body::Instance(info, Box::new(stamps)) }
+                    }
                     None => Response::empty(404),
                 }
             }

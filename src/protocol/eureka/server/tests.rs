@@ -395,6 +395,6 @@ fn self_preservation_obeys_its_switch_at_once() {
     assert_eq!(driver.gauge(Gauge::SelfPreservation), 1);
     let mut node = driver.server.node.clone();
     Arc::make_mut(&mut node.server).enable_self_preservation = false;
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     assert_eq!(driver.gauge(Gauge::SelfPreservation), 0);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::names::{Names, parse_stamp};
 use crate::protocol::eureka::instance::{
-    About, Action, Applications, DataCenter, Delta, Histogram, InstanceInfo, LeaseInfo, LeaseStamps,
+    About, Action, Applications, DataCenter, Delta, Histogram, InstanceInfo, LeaseInfo,
 };
 use crate::protocol::eureka::wire::{
     Body, Heartbeat, Identity, Item, ItemResult, NoStatus, Pairs, Query, Request, Resource, Response, Stamp,
@@ -269,7 +269,7 @@ impl Names {
                     }
                     _ => {
                         let key = name.strip_prefix("metadata.").ok_or_else(wrong)?;
-                        about.metadata.insert(key.into(), value.into());
+                        Arc::make_mut(&mut about.metadata).insert(key.into(), value.into());
                     }
                 }
             }
@@ -295,7 +295,7 @@ impl Names {
             return Ok(Body::Empty);
         }
         if text.starts_with('{') {
-            return Ok(Body::Instance(Arc::new(self.info(braced(text)?)?), LeaseStamps::default()));
+            return Ok(Body::Instance(Arc::new(self.info(braced(text)?)?), Box::default()));
         }
         if let Some(location) = text.strip_prefix("Location: ") {
             return Ok(Body::Redirect(self.address(location)));

@@ -169,7 +169,7 @@ impl Setup {
         Arc::new(if self.is_server {
             let plain = ServerNode::new(Arc::new(self.server.clone()), client, self.host.as_str().into());
             let remote_regions = self.regions.clone().into();
-            Config::Server(ServerNode { remote_regions, cloud: self.cloud, ..plain })
+            Config::Server(Box::new(ServerNode { remote_regions, cloud: self.cloud, ..plain }))
         } else {
             Config::Client(client)
         })

@@ -180,7 +180,7 @@ impl Names {
             |addresses: &[_]| list(addresses.iter().map(|address| self.address_name(*address).to_owned()));
         let body = match &response.body {
             Body::Empty => return response.status.to_string(),
-            Body::Instance(info, stamps) => format!("{{{}}}", decorated((info, *stamps))),
+            Body::Instance(info, stamps) => format!("{{{}}}", decorated((info, **stamps))),
             Body::Apps(apps) => {
                 format!(
                     "apps__hashcode={} {}",

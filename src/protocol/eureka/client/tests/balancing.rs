@@ -6,7 +6,7 @@ use crate::protocol::eureka::node::{Balancer, Rule};
 
 fn in_zone(id: u32, status: Status, zone: &str) -> Arc<InstanceInfo> {
     let mut about = About::least("app", "host");
-    about.metadata.insert("zone".into(), zone.into());
+    Arc::make_mut(&mut about.metadata).insert("zone".into(), zone.into());
     Arc::new(InstanceInfo { about: Arc::new(about), ..(*info(id, status, None)).clone() })
 }
 

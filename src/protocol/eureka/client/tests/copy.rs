@@ -249,7 +249,7 @@ fn when_the_list_of_other_regions_changes_all_is_fetched_and_a_list_that_is_remo
     });
     for (at, regions) in [(30_000, &[][..]), (60_000, &["west"]), (90_000, &["west"]), (120_000, &[])] {
         settings(&mut node).remote_regions = regions.iter().map(|name: &&str| Arc::from(*name)).collect();
-        rig.input(Input::Reconfigure(Arc::new(Config::Client(node.clone()))));
+        rig.input(Input::Reconfigure(told(&node)));
         rig.run_to(at + 10);
     }
     let asked: Vec<String> = receiver.try_iter().collect();

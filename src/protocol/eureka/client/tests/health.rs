@@ -102,7 +102,7 @@ fn hosts_registered(change: impl Fn(&mut ClientNode)) -> Vec<String> {
     });
     rig.run_to(45_000);
     change(&mut node);
-    rig.input(Input::Reconfigure(Arc::new(Config::Client(node))));
+    rig.input(Input::Reconfigure(told(&node)));
     rig.run_to(105_000);
     receiver.try_iter().collect()
 }
@@ -116,7 +116,7 @@ fn another_host_name_brings_address_and_data_centre_with_it_and_another_address_
     let change_rest = |node: &mut ClientNode| {
         about(node).ip_addr = "10.0.0.9".into();
         about(node).data_center = Some(DataCenter::Amazon([].into()));
-        about(node).metadata.insert("color".into(), "red".into());
+        Arc::make_mut(&mut about(node).metadata).insert("color".into(), "red".into());
     };
     assert_eq!(hosts_registered(change_rest), ["//false/"], "once, at 40 s");
     let moved = hosts_registered(|node| {

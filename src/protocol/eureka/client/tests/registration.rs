@@ -251,7 +251,7 @@ fn changed_lease_settings_are_stated_by_the_next_run_of_the_replicator() {
     rig.run_to(1000);
     let registration = node.instance.as_mut().expect("it registers");
     Arc::make_mut(&mut registration.instance).lease_duration = Duration::from_secs(20);
-    rig.input(Input::Reconfigure(Arc::new(Config::Client(node))));
+    rig.input(Input::Reconfigure(told(&node)));
     rig.run_to(30_000);
     assert_eq!(
         rig.taken(),

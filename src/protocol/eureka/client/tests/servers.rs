@@ -107,7 +107,7 @@ fn with_the_time_outs_of_rest_client_the_supervisor_gives_up_first_and_the_threa
         node.transport = transport;
         let mut rig = Rig::new(|_, _| None);
         let waits = rig.with(|client, cx| {
-            *client = Some(Client::application(&node, cx));
+            *client = Some(Client::application(&told(&node), cx));
             client.as_ref().expect("started").transport.timeouts(&node.client).1
         });
         assert_eq!(waits > Duration::from_secs(30), transport != Transport::Jersey, "{transport:?}");
@@ -118,7 +118,7 @@ fn with_the_time_outs_of_rest_client_the_supervisor_gives_up_first_and_the_threa
 fn server(id: u32, vip: &str, zone: &str, status: Status) -> Arc<InstanceInfo> {
     let mut about = About { vip: Some(vip.into()), ..About::least("eureka", "host") };
     (about.address, about.ip_address) = (Some(Address(id)), Some(Address(100 + id)));
-    about.metadata.insert("zone".into(), zone.into());
+    Arc::make_mut(&mut about.metadata).insert("zone".into(), zone.into());
     Arc::new(InstanceInfo { about: Arc::new(about), ..(*info(id, status, None)).clone() })
 }
 

@@ -92,7 +92,7 @@ fn the_server_list_is_resolved_again_five_minutes_after_its_first_use() {
     });
     let url = ServiceUrl::new("z", "h", Address(1));
     moved.service_urls = [url].into();
-    rig.input(Input::Reconfigure(Arc::new(Config::Client(moved))));
+    rig.input(Input::Reconfigure(told(&moved)));
     rig.run_to(299_999);
     assert!(rig.taken().iter().all(|line| line.ends_with("fetch")), "the old server still");
     rig.run_to(301_000);

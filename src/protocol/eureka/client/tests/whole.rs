@@ -134,7 +134,7 @@ proptest! {
                 Happening::SetHealth(health) => rig.ask(Operation::SetHealth { instance: OWN, health }),
                 Happening::Servers(count) => {
                     node.service_urls = (0..count).map(url).collect();
-                    rig.input(Input::Reconfigure(Arc::new(Config::Client(node.clone()))));
+                    rig.input(Input::Reconfigure(told(&node)));
                 }
                 Happening::LookUp => rig.ask(Operation::LookUp { service: APP, except: None }),
                 Happening::Spurious => rig.input(Input::Timeout),

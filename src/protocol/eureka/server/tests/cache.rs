@@ -158,7 +158,7 @@ fn the_compact_form_leaves_out_what_the_original_leaves_out() {
         health_check_url: text("http://host/health"),
         secure_health_check_url: text("https://host/health"),
         data_center: Some(DataCenter::Amazon(amazon.map(|key| (key.into(), "x".into())).into())),
-        metadata: [("zone".into(), "a".into())].into(),
+        metadata: Arc::new([("zone".into(), "a".into())].into()),
         ..About::least("app", "host")
     };
     driver.register(InstanceInfo { about: Arc::new(about.clone()), ..info(1, 100) }, false);

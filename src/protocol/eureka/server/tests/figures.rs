@@ -120,12 +120,12 @@ fn a_peer_is_available_if_an_instance_here_has_its_host() {
 
     for (least, healthy) in [(0, true), (1, true), (2, false)] {
         Arc::make_mut(&mut node.server).min_available_instances_for_peer_replication = least;
-        driver.input(Input::Reconfigure(Arc::new(Config::Server(node.clone()))));
+        driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node.clone())))));
         expected.healthy = Some(healthy);
         assert_eq!(status(&mut driver), expected, "at least {least}");
     }
     Arc::make_mut(&mut node.client.client).applications_resolver_use_ip = true;
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     let moved = About { ip_addr: "10.0.0.2".into(), ..About::least("eureka", "peer2") };
     driver.register(InstanceInfo { about: Arc::new(moved), ..info(2, 2) }, true);
     assert_eq!(status(&mut driver).available, [], "by address, the host is another");
@@ -145,7 +145,7 @@ fn a_server_that_does_not_register_knows_which_peers_are_available() {
     assert_eq!(available(&mut driver), [Address(1)]);
     let mut node = driver.server.node.clone();
     node.client.service_urls = [ServiceUrl::new("defaultZone", "new", Address(9))].into();
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     assert_eq!(available(&mut driver), [Address(1)], "Netflix looks for peers later");
 }
 

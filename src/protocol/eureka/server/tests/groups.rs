@@ -201,7 +201,7 @@ fn a_server_tells_itself_of_groups() {
     let mut driver = in_aws(2, |_| {});
     let mut node = driver.server.node.clone();
     Arc::make_mut(&mut node.server).my_url = "http://peer1/eureka/".into();
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     put(&mut driver, "g", Some(false), false);
     let told: Vec<u32> = driver.calls().iter().map(|(_, call)| group(call).0).collect();
     assert_eq!(told, [1, 2]);

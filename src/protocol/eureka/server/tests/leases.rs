@@ -149,7 +149,7 @@ fn readers_are_told_of_the_lease() {
         .request(Request::Instance { app: Some(APP), id: InstanceId(1) })
         .body
     {
-        Body::Instance(info, known) => stamps((&info, known)),
+        Body::Instance(info, known) => stamps((&info, *known)),
         other => panic!("it is there: {other:?}"),
     };
     driver.register(InstanceInfo { status: Starting, ..info(1, 100) }, false);

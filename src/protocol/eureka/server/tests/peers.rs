@@ -42,12 +42,12 @@ fn a_peer_that_leaves_the_list_loses_its_tasks_and_a_new_one_starts_empty() {
     let mut node = driver.server.node.clone();
     node.client.service_urls =
         node.client.service_urls.iter().filter(|url| url.address.0 != 2).cloned().collect();
-    driver.at(100).input(Input::Reconfigure(Arc::new(Config::Server(node.clone()))));
+    driver.at(100).input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node.clone())))));
     driver.at(600);
     assert_eq!(driver.batches().iter().map(|batch| batch.to).collect::<Vec<_>>(), [1]);
     let back = url("defaultZone", "peer2", 2);
     node.client.service_urls = node.client.service_urls.iter().cloned().chain([back]).collect();
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     driver.at(2000);
     assert!(driver.batches().is_empty(), "nothing is transferred");
     driver.heartbeat(1, 100);
@@ -79,7 +79,7 @@ fn told(driver: &mut Driver) -> Vec<u32> {
 fn reconfigured(driver: &mut Driver, change: impl FnOnce(&mut ServerNode)) {
     let mut node = driver.server.node.clone();
     change(&mut node);
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
 }
 
 /// The reference, 4.1: whether a peer is the server itself is looked at when something is told.
@@ -171,10 +171,10 @@ fn a_change_of_region_or_zones_makes_spring_look_for_peers() {
         driver.server.node.client.service_urls = Arc::from([url("defaultZone", "new", 9)]);
         let mut after = driver.server.node.clone();
         Arc::make_mut(&mut after.client.client).prefer_same_zone = false;
-        driver.input(Input::Reconfigure(Arc::new(Config::Server(after.clone()))));
+        driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(after.clone())))));
         assert_eq!(told(&mut driver), [1]);
         change(&mut after);
-        driver.input(Input::Reconfigure(Arc::new(Config::Server(after))));
+        driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(after)))));
         assert_eq!(told(&mut driver), [9]);
         assert_ne!(before.client.service_urls, driver.server.node.client.service_urls);
     };

@@ -138,7 +138,7 @@ fn white_lists_say_what_may_be_shown() {
 
     let mut node = driver.server.node.clone();
     node.global_white_list = None;
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     driver.register(of(LOCAL, 3, Up), true);
     assert_eq!(shown(&mut driver, Resource::Apps, None).0.len(), 7, "read anew at each use");
 }

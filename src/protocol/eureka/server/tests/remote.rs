@@ -115,7 +115,7 @@ fn a_region_that_is_configured_later_is_not_fetched() {
     let mut driver = Driver::new(node_with_regions(1, Profile::SpringCloud));
     let (_, first) = driver.fetch();
     let node = node_with_regions(2, Profile::SpringCloud);
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     driver.answer(&first, full(vec![of(7, 1)]));
     assert!(driver.calls().is_empty() && driver.listens);
 }
@@ -128,7 +128,7 @@ fn without_applications_or_with_deltas_disabled_everything_is_fetched() {
     driver.fetches(60_000, Changes, delta(vec![], 1));
     let mut node = driver.server.node.clone();
     Arc::make_mut(&mut node.server).disable_delta_for_remote_regions = true;
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     driver.fetches(90_000, Apps, full(vec![of(7, 1)]));
 }
 

@@ -7,7 +7,7 @@ fn a_renewed_lease_can_last_as_long_as_it_says() {
     let mut driver = switched(|fixes| fixes.lease_double_duration = false);
     let mut node = driver.server.node.clone();
     Arc::make_mut(&mut node.server).enable_self_preservation = false;
-    driver.input(Input::Reconfigure(Arc::new(Config::Server(node))));
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     driver.register(info(1, 100), false);
     assert_eq!(driver.at(30_000).heartbeat(1, 100), 200);
     driver.at(120_000);
