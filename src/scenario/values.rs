@@ -11,6 +11,8 @@ use crate::protocol::eureka::config::{Found, relaxed};
 /// The host and port of a URL, and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    /// The URL as it is written.
+    pub text: String,
     /// The host.
     pub host: String,
     /// The port, or the scheme's.
@@ -131,7 +133,7 @@ fn url(setting: &Setting, text: &str, span: Span) -> Result<Url, Diagnostic> {
         None => (authority, Some(default_port)),
     };
     match port.filter(|_| !host.is_empty()) {
-        Some(port) => Ok(Url { host: host.to_owned(), port, span }),
+        Some(port) => Ok(Url { text: text.to_owned(), host: host.to_owned(), port, span }),
         None => wrong(format!("not a host and a port: `{authority}`")),
     }
 }

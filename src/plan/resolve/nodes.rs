@@ -60,10 +60,6 @@ impl<'s> Resolver<'s> {
         };
         let registries = self.registries(&known);
         self.note_settings(&layers, None);
-        let my_url = layers.last(Owner::Server, "my-url").and_then(|setting| {
-            let url = values::urls(setting).into_iter().flatten().next()?;
-            self.address_of_url(setting, &url)
-        });
         let remote_regions = self.remote_regions(&layers);
         let service = application(imported, &instance_config).unwrap_or(SERVER_APPLICATION).to_owned();
         let names = (&*service, spring_name(imported).unwrap_or(SERVER_APPLICATION));
@@ -87,7 +83,6 @@ impl<'s> Resolver<'s> {
         };
         let server = ServerNode {
             ip,
-            my_url,
             remote_regions,
             cloud: scenario.system.cloud,
             ..ServerNode::new(server_config, client, hostname.into())
@@ -172,6 +167,12 @@ impl<'s> Resolver<'s> {
         }
         for (at, server) in scenario.servers.iter().enumerate() {
             let layers = Layers::of_server(scenario, server);
+            let instance = layers.instance();
+            let app = application(server.imported.as_ref(), &instance).unwrap_or(SERVER_APPLICATION);
+            let app = self.services.iter().position(|known| known.eq_ignore_ascii_case(app));
+            if let eureka::Config::Server(node) = Arc::make_mut(&mut self.configs[at]) {
+                node.app = app.map(|app| ServiceId(app as u32));
+            }
             let lists = layers.written(Owner::Server, "remote-region-app-whitelist.*");
             let lists: Vec<(String, Arc<[ServiceId]>)> = lists
                 .into_iter()

@@ -101,7 +101,8 @@ impl Resolver<'_> {
         let address = self.server_address(name)?;
         let full = &self.addresses[address.index()].name;
         let host = full.rsplit_once(':').map_or(full.as_str(), |(host, _)| host);
-        Some(ServiceUrl { zone: zone.into(), host: host.into(), address })
+        let text = format!("http://{full}/eureka/").into();
+        Some(ServiceUrl { text, ..ServiceUrl::new(zone, host, address) })
     }
 
     /// The address of a server, or one of that name.
@@ -167,7 +168,10 @@ impl Resolver<'_> {
             // What is no URL has been reported when it was read.
             for url in of_zone.into_iter().flatten() {
                 let Some(address) = self.address_of_url(setting, &url) else { continue };
-                urls.push(ServiceUrl { zone: Arc::clone(zone), host: url.host.as_str().into(), address });
+                let adds_slash =
+                    self.scenario.system.profile == Profile::SpringCloud && !url.text.ends_with('/');
+                let text = if adds_slash { format!("{}/", url.text) } else { url.text }.into();
+                urls.push(ServiceUrl { text, ..ServiceUrl::new(zone, &url.host, address) });
             }
         }
         urls.into()
@@ -211,8 +215,8 @@ impl Resolver<'_> {
             for host in self.dns_record(&format!("txt.{}", zone.value), used) {
                 let name = Spanned::new(format!("{}:{port}", host.value), host.span);
                 let Some(address) = self.server_or_address(&name) else { continue };
-                let host = host.value.as_str().into();
-                urls.push(ServiceUrl { zone: Arc::clone(&label), host, address });
+                let text = format!("http://{}:{port}/eureka/", host.value).into();
+                urls.push(ServiceUrl { text, ..ServiceUrl::new(&label, &host.value, address) });
             }
         }
         urls.into()

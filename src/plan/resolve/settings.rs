@@ -59,6 +59,9 @@ impl<'s> Layers<'s> {
 
     pub(super) fn server(&self) -> ServerConfig {
         let mut config = ServerConfig::defaults(self.profile);
+        if self.client().register_with_eureka {
+            config.registry_sync_retries = ServerConfig::SYNC_RETRIES_OF_REGISTERING;
+        }
         each(&self.server, |key, value| config.set(key, value).is_ok());
         config.guard(self.profile);
         config

@@ -262,7 +262,7 @@ fn settings_of_a_scenario_lead_to_servers_too() {
     let plan = plan(text);
     let System::Eureka(configs) = &plan.system;
     let Config::Server(a) = &*configs[0] else { panic!() };
-    assert_eq!((&*a.hostname, a.my_url), ("one", Some(plan.world.processes[0].address)));
+    assert_eq!((&*a.hostname, &*a.server.my_url), ("one", "http://one:8761/eureka/"));
     let Config::Client(p) = &*configs[2] else { panic!() };
     let urls: Vec<String> = p.service_urls.iter().map(|url| format!("{}@{}", url.host, url.zone)).collect();
     assert_eq!((&*p.zone, urls.join(" ")), ("z1", "b@z1 one@z2".to_owned()));
@@ -602,4 +602,69 @@ fn the_white_list_of_a_region_is_found_as_the_product_looks_for_it() {
     };
     assert!(listed("netflix", "West") && !listed("netflix", "west"));
     assert!(listed("spring-cloud", "west") && !listed("spring-cloud", "West"));
+}
+
+/// The reference, 6.8: what a peer URL is compared to `my-url` as.
+#[test]
+fn urls_keep_their_text_to_which_spring_adds_a_slash() {
+    let texts = |profile: &str, written: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile} }} }}\nservers:\n  a: {{ {written} }}\n  b:\n"
+        );
+        let plan = plan(&text);
+        let System::Eureka(configs) = &plan.system;
+        let Config::Server(a) = &*configs[0] else { panic!("servers come first") };
+        let urls = a.client.service_urls.iter().map(|url| url.text.to_string());
+        (urls.collect::<Vec<_>>(), a.server.my_url.to_string())
+    };
+    let spring = "client: { service-url.defaultZone: 'http://b:8761/eureka,http://a:8761/eureka/' }, \
+                  server: { my-url: 'http://a:8761/eureka' }";
+    let (slash, none) = ("http://b:8761/eureka/".to_owned(), "http://b:8761/eureka".to_owned());
+    let own = "http://a:8761/eureka/".to_owned();
+    assert_eq!(
+        texts("spring-cloud", spring),
+        (vec![slash.clone(), own.clone()], "http://a:8761/eureka".to_owned())
+    );
+    let netflix = "client: { serviceUrl.default: 'http://b:8761/eureka,http://a:8761/eureka/' }";
+    assert_eq!(texts("netflix", netflix), (vec![none, own], String::new()));
+    assert_eq!(texts("spring-cloud", "peers: [b]"), (vec![slash], String::new()));
+}
+
+/// spring-cloud-netflix sets 5 before it binds what is written.
+#[test]
+fn a_registering_spring_server_copies_five_times_unless_something_is_written() {
+    let retries = |profile: &str, written: &str| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: {profile} }} }}\nservers:\n  a: {{ {written} }}\n  b:\n"
+        );
+        let plan = plan(&text);
+        let System::Eureka(configs) = &plan.system;
+        let Config::Server(a) = &*configs[0] else { panic!("servers come first") };
+        a.server.registry_sync_retries
+    };
+    assert_eq!(retries("spring-cloud", "client: { register-with-eureka: true }"), 5);
+    assert_eq!(retries("spring-cloud", "client: { register-with-eureka: false }"), 0);
+    let written = "client: { register-with-eureka: true }, server: { registry-sync-retries: 0 }";
+    assert_eq!(retries("spring-cloud", written), 0);
+    assert_eq!(retries("netflix", "client: { registration.enabled: false }"), 5);
+}
+
+/// The reference, 7.6: it is what counts in the status document.
+#[test]
+fn a_server_has_an_application_even_if_it_does_not_register() {
+    let apps = |others: bool| {
+        let text = format!(
+            "title: t\nsystem: {{ eureka: {{ profile: spring-cloud }} }}\nservers:\n  \
+             a: {{ client: {{ register-with-eureka: false }} }}\n  \
+             b: {{ client: {{ register-with-eureka: {others} }} }}\n"
+        );
+        let System::Eureka(configs) = plan(&text).system;
+        let app = |at: usize| match &*configs[at] {
+            Config::Server(server) => server.app,
+            Config::Client(_) => panic!("servers come first"),
+        };
+        [app(0), app(1)]
+    };
+    assert_eq!(apps(true), [Some(ServiceId(0)); 2]);
+    assert_eq!(apps(false), [None; 2], "nobody is registered under that name");
 }

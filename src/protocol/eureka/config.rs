@@ -245,6 +245,12 @@ impl Setting for i32 {
 /// A text; empty is unset.
 pub type Text = Arc<str>;
 
+impl ServerConfig {
+    /// Default of `registry_sync_retries` where the server registers itself: 5 in both products
+    /// (spring-cloud/spring-cloud-netflix: `EurekaServerAutoConfiguration`, before settings are bound).
+    pub const SYNC_RETRIES_OF_REGISTERING: u32 = 5;
+}
+
 impl Setting for Text {
     fn parse(_: Kind, text: &str, _: &Found) -> Option<Text> {
         Some(text.into())
@@ -425,7 +431,7 @@ settings! {
         eviction_interval: Duration, Kind::Millis(1, DAY_MS), "evictionIntervalTimerInMs" = "60000", "eviction-interval-timer-in-ms" = "60000";
         /// How long reads are refused after a start that copied nothing.
         wait_time_when_sync_empty: Duration, Kind::Millis(0, DAY_MS), "waitTimeInMsWhenSyncEmpty" = "300000", "wait-time-in-ms-when-sync-empty" = "300000";
-        /// Attempts to copy the registry at start-up. Spring: 5 instead when the server registers itself.
+        /// Attempts to copy the registry at start-up. Spring: 5, unless written, when the server registers itself.
         registry_sync_retries: u32, Kind::Count(0, 1000), "numberRegistrySyncRetries" = "5", "registry-sync-retries" = "0";
         /// Time between these attempts.
         registry_sync_retry_wait: Duration, Kind::Millis(1, DAY_MS), "registrySyncRetryWaitMs" = "30000", "registry-sync-retry-wait-ms" = "30000";
@@ -463,7 +469,7 @@ settings! {
         expected_number_of_clients_sending_renews: u32, Kind::Count(0, 10_000_000), "expectedNumberOfClientsSendingRenews" = "0", "expected-number-of-clients-sending-renews" = "1";
         /// Spring: replaces a count of 0 when the server opens for traffic; 0 keeps Netflix's behaviour.
         default_open_for_traffic_count: u32, Kind::Count(0, 10_000_000), "defaultOpenForTrafficCount" = "0", "default-open-for-traffic-count" = "1";
-        /// This server's own URL: if set, a peer URL is the server itself if it is equal to it.
+        /// This server's own URL: if set, a peer URL is the server itself if it is equal to it, to the letter. Spring ends peer URLs with a slash; servers listed by name, or in DNS, count as `http://host:port/eureka/`.
         my_url: Text, Kind::Text, "myUrl" = "", "my-url" = "";
         /// Connections to all peers together; each peer has a pool of its own.
         peer_connections_total: u32, Kind::Count(1, 1_000_000), "peerNodeTotalConnections" = "1000", "peer-node-total-connections" = "1000";
@@ -507,7 +513,7 @@ settings! {
         disable_transparent_fallback: bool, Kind::Flag, "remoteRegion.disable.transparent.fallback" = "false", "disable-transparent-fallback-to-other-region" = "false";
         /// Applications of a region (or `global`) that may be shown; without an entry, all.
         remote_region_app_white_list: Pairs, Kind::Pairs, "remoteRegion.*.appWhiteList" = "", "remote-region-app-whitelist.*" = "";
-        /// In AWS: send a heartbeat to every peer before opening for traffic, and wait until one is answered.
+        /// In AWS: send a heartbeat to each peer that the registry knows before opening for traffic, and wait until each is answered.
         prime_aws_replica_connections: bool, Kind::Flag, "primeAwsReplicaConnections" = "true", "prime-aws-replica-connections" = "true";
         /// In AWS: let a disabled autoscaling group take its instances out of service.
         use_aws_asg_api: bool, Kind::Flag, "shouldUseAwsAsgApi" = "true", "use-aws-asg-api" = "true";

@@ -229,6 +229,14 @@ pub struct InstanceInfo {
 }
 
 impl InstanceInfo {
+    /// Gives it an overridden status, also in the place of one that is missing.
+    pub fn set_overridden(&mut self, status: Status) {
+        self.overridden = status;
+        if self.about.override_absent {
+            Arc::make_mut(&mut self.about).override_absent = false;
+        }
+    }
+
     /// What a reader gets who asks for the compact form (`X-Eureka-Accept: compact`): no group, URLs, metadata, override or lease.
     ///
     /// Differs from upstream: the version stays, though the form does not carry it. A reader of the original takes its own clock

@@ -41,17 +41,18 @@ pub struct ServerNode {
     pub server: Arc<ServerConfig>,
     /// Its embedded client.
     pub client: ClientNode,
-    /// Host name that decides which peer URLs are the server itself (port, scheme and path do not count).
+    /// Its application, whether it registers itself or not; none if no instance is of this application.
+    pub app: Option<ServiceId>,
+    /// Host name that decides which peer URLs are the server itself (port, scheme and path do not count), unless the settings give
+    /// its URL.
     pub hostname: Arc<str>,
     /// Its address, which decides instead if the settings compare addresses.
     pub ip: Arc<str>,
-    /// `myUrl`: if set, exact equality decides instead.
-    pub my_url: Option<Address>,
     /// Other regions whose registries it fetches.
     pub remote_regions: Arc<[RemoteRegion]>,
     /// What `global` allows to be shown of other regions; `None` is everything.
     pub global_white_list: Option<Arc<[ServiceId]>>,
-    /// Whether it runs in AWS (`eureka.datacenter=cloud`): groups decide, and peers are primed.
+    /// Whether it runs in AWS (`eureka.datacenter=cloud`): peers are primed, and groups decide.
     pub cloud: bool,
 }
 
@@ -98,16 +99,22 @@ pub struct ClientNode {
 impl ServerNode {
     /// A server of these, with nothing else said: no other regions, outside AWS.
     pub fn new(server: Arc<ServerConfig>, client: ClientNode, hostname: Arc<str>) -> ServerNode {
+        let app = client.instance.as_ref().map(|own| own.app);
         ServerNode {
             server,
             client,
             ip: Arc::clone(&hostname),
             hostname,
-            my_url: None,
+            app,
             remote_regions: [].into(),
             global_white_list: None,
             cloud: false,
         }
+    }
+
+    /// Whether it knows groups: in AWS, but for Spring, whose registry is never the one for AWS.
+    pub fn has_groups(&self) -> bool {
+        self.cloud && self.client.profile == Profile::Netflix
     }
 }
 
@@ -203,4 +210,18 @@ pub struct ServiceUrl {
     pub host: Arc<str>,
     /// Host and port. Two URLs are one if their addresses are.
     pub address: Address,
+    /// The URL as the product has it: Spring's with a slash at its end, Netflix's as it is written.
+    pub text: Arc<str>,
+}
+
+impl ServiceUrl {
+    /// What stands at `host` under the usual path.
+    pub fn new(zone: &str, host: &str, address: Address) -> ServiceUrl {
+        ServiceUrl {
+            zone: zone.into(),
+            host: host.into(),
+            address,
+            text: format!("http://{host}/eureka/").into(),
+        }
+    }
 }

@@ -121,22 +121,28 @@ pub struct Heartbeat {
     /// `lastDirtyTimestamp`.
     pub last_dirty: Stamp,
     /// `overriddenstatus`, sent by peers only.
-    pub overridden: Option<Status>,
+    pub overridden: Option<Result<Status, NoStatus>>,
 }
+
+/// A text that names no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NoStatus;
 
 /// One element of a replication batch.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// `Register`
-    Register(Arc<InstanceInfo>),
+    /// `Register`; an item may lack its instance.
+    Register(Option<Arc<InstanceInfo>>),
     /// `Heartbeat`
     Heartbeat(Heartbeat),
     /// `Cancel`
     Cancel { app: ServiceId, id: InstanceId },
-    /// `StatusUpdate`
-    SetStatus { app: ServiceId, id: InstanceId, status: Status, last_dirty: i64 },
-    /// `DeleteStatusOverride`
-    ClearStatus { app: ServiceId, id: InstanceId, status: Status, last_dirty: i64 },
+    /// `StatusUpdate`; no status is one that there is not. A version of 0 does what an absent one does.
+    SetStatus { app: ServiceId, id: InstanceId, status: Option<Status>, last_dirty: i64 },
+    /// `DeleteStatusOverride`; the same, but that a version must be there.
+    ClearStatus { app: ServiceId, id: InstanceId, status: Option<Status>, last_dirty: i64 },
+    /// `DeleteStatusOverride` without a version.
+    ClearUnversioned { app: ServiceId, id: InstanceId },
 }
 
 /// An answer: an HTTP status and a body.

@@ -242,11 +242,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn urls(list: &[(&str, u32)]) -> Vec<ServiceUrl> {
-        let url = |(zone, n): &(&str, u32)| ServiceUrl {
-            zone: (*zone).into(),
-            host: format!("h{n}").into(),
-            address: Address(*n),
-        };
+        let url = |(zone, n): &(&str, u32)| ServiceUrl::new(zone, &format!("h{n}"), Address(*n));
         list.iter().map(url).collect()
     }
 

@@ -76,7 +76,7 @@ fn healthy(request: &Request) -> Outcome {
 }
 
 fn node(profile: Profile) -> ClientNode {
-    let url = |n: u32| ServiceUrl { zone: "z".into(), host: format!("h{n}").into(), address: Address(n) };
+    let url = |n: u32| ServiceUrl::new("z", &format!("h{n}"), Address(n));
     let plain =
         ClientNode::new(profile, Arc::new(ClientConfig::defaults(profile)), "z".into(), [url(0)].into());
     let instance = Some(Registration {

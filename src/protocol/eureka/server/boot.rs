@@ -22,10 +22,6 @@ use crate::protocol::eureka::node::{ClientNode, ServerNode};
 use crate::protocol::eureka::{Config, Eureka};
 use crate::protocol::{Cx, Instant, Origin, Status};
 
-/// Attempts to copy the registry, of a Spring server that registers itself: 5, whatever is configured
-/// (spring-cloud/spring-cloud-netflix: `EurekaServerAutoConfiguration`).
-const SPRING_SYNC_RETRIES: u32 = 5;
-
 /// How far the server has come.
 ///
 /// ```text
@@ -110,7 +106,7 @@ impl Server {
     fn fetch_regions(&mut self, cx: &mut Cx<'_, Eureka>) {
         while self.regions.has_fetched() {
             if !self.regions.begin_next(&self.node, cx) {
-                if self.node.cloud {
+                if self.node.has_groups() {
                     let config = Arc::clone(&self.registry.config);
                     self.registry.groups = Some(Groups::new(config.asg_cache_expiry));
                     self.start_timer(Timer::Groups, config.asg_update_interval, cx);
@@ -127,11 +123,7 @@ impl Server {
         if at > cx.now() {
             return;
         }
-        let registers = self.node.client.client.register_with_eureka;
-        let attempts = match self.node.client.profile {
-            Profile::SpringCloud if registers => SPRING_SYNC_RETRIES,
-            Profile::SpringCloud | Profile::Netflix => self.registry.config.registry_sync_retries,
-        };
+        let attempts = self.registry.config.registry_sync_retries;
         let applications = Arc::clone(self.client.applications());
         let copied = if attempt < attempts { self.copy(&applications, cx) } else { 0 };
         if copied > 0 || attempt + 1 >= attempts {

@@ -1,5 +1,5 @@
 //! Groups of instances that are enabled or disabled together: Amazon's autoscaling groups (`AwsAsgUtil`, `ASGResource`). Only a
-//! server in AWS has them; there a rule takes the instances of a disabled group out of service.
+//! Netflix server in AWS has them (Spring's registry is never the one for AWS); there a rule takes the instances of a disabled group out of service.
 //!
 //! The original asks AWS whether a group is enabled, in the background, and remembers the answer; a request (`PUT asg/…/status`)
 //! overwrites what is remembered, and tells AWS nothing. Whoever disables a group therefore tells AWS first, as Netflix's tools

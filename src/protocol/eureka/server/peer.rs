@@ -34,6 +34,8 @@ pub(super) struct Peer {
     pub(super) number: u16,
     /// Where it is.
     pub(super) address: Address,
+    /// Its URL.
+    pub(super) url: Arc<str>,
     /// The host name in its URL.
     pub(super) host: Arc<str>,
     /// Whether its URL counts as the server's own, by the settings of this moment. It has come into the list by others.
@@ -43,7 +45,7 @@ pub(super) struct Peer {
     task_life: Duration,
     /// Tells it of instances, in batches.
     instances: Acceptor,
-    /// Tells it of groups, one by one. Only in AWS; elsewhere groups cannot be changed.
+    /// Tells it of groups, one by one. Only where there are groups.
     groups: Option<Acceptor>,
 }
 
@@ -121,13 +123,14 @@ impl Peer {
         Peer {
             number,
             address: url.address,
+            url: Arc::clone(&url.text),
             host: Arc::clone(&url.host),
             is_me: false,
             connect_timeout: config.peer_connect_timeout,
             read_timeout: config.peer_read_timeout,
             task_life: config.max_time_for_replication,
             instances: Acceptor::new(Policy::batching(config), now),
-            groups: node.cloud.then(|| Acceptor::new(Policy::single(config), now)),
+            groups: node.has_groups().then(|| Acceptor::new(Policy::single(config), now)),
         }
     }
 
@@ -333,12 +336,13 @@ fn item(task: &Task, holders: &Holders) -> Item {
     let Some(holder) = holder else { return Item::Cancel { app, id } };
     let (status, last_dirty) = (holders.status(holder), holders.version(holder));
     match action {
-        Action::Register => Item::Register(Arc::clone(holders.get(holder))),
+        Action::Register => Item::Register(Some(Arc::clone(holders.get(holder)))),
         Action::Heartbeat => {
-            Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
+            let last_dirty = Stamp::At(last_dirty);
+            Item::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden: overridden.map(Ok) })
         }
         Action::Cancel => Item::Cancel { app, id },
-        Action::SetStatus => Item::SetStatus { app, id, status, last_dirty },
-        Action::ClearStatus => Item::ClearStatus { app, id, status, last_dirty },
+        Action::SetStatus => Item::SetStatus { app, id, status: Some(status), last_dirty },
+        Action::ClearStatus => Item::ClearStatus { app, id, status: Some(status), last_dirty },
     }
 }

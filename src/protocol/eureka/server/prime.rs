@@ -37,13 +37,13 @@ impl Priming {
 impl Server {
     /// A try begins.
     pub(super) fn begin_priming(&mut self, cx: &mut Cx<'_, Eureka>) {
-        let own = self.node.client.instance.as_ref().map(|registration| registration.app);
+        let own = self.node.app;
         let (store, now_ms) = (&self.registry.store, cx.wall().as_millis());
         let mut waiting = Vec::new();
         for (peer, host) in self.peers.hosts() {
             for (id, lease) in store.all() {
                 let info = store.holders.get(lease.holder);
-                let of_peer = Some(info.app) == own && info.about.host_name.eq_ignore_ascii_case(host);
+                let of_peer = own == Some(info.app) && info.about.host_name.eq_ignore_ascii_case(host);
                 if of_peer && !lease.expired(now_ms, GRACE_MS) {
                     let last_dirty = Stamp::At(info.last_dirty);
                     let (app, status) = (info.app, info.status);

@@ -117,7 +117,7 @@ impl Registry {
         }
         if result.is_ok() {
             if let Some(status) = self.overrides.get(key, cx.now()) {
-                self.store.holders.change(registrant, |info| info.overridden = status);
+                self.store.holders.change(registrant, |info| info.set_overridden(status));
             }
             let status = self.resolve((id, registrant), leased_status, origin, cx);
             self.store.set_status(registrant, status);

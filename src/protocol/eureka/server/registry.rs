@@ -59,7 +59,7 @@ pub(super) struct Registry {
     pub(super) preservation: Preservation,
     /// The eviction runs so far.
     pub(super) evictor: Evictor,
-    /// In AWS: groups of instances.
+    /// In AWS, of Netflix: groups of instances.
     pub(super) groups: Option<Groups>,
     /// Registries of other regions.
     pub(super) regions: Regions,
@@ -243,7 +243,7 @@ impl Registry {
         self.store.set_status(holder, status);
         let dirties = self.fixes.override_dirties_timestamp && before.status != status;
         self.store.holders.change(holder, |info| {
-            info.overridden = overridden;
+            info.set_overridden(overridden);
             if dirties {
                 info.last_dirty = now_ms;
             }
@@ -278,7 +278,7 @@ impl Registry {
         }
         self.overrides.put(key, status, cx.now());
         let holder = self.find(id, cx.wall().as_millis()).ok_or(Unreadable)?;
-        self.store.holders.change(holder, |info| info.overridden = status);
+        self.store.holders.change(holder, |info| info.set_overridden(status));
         Ok(())
     }
 

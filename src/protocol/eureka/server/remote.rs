@@ -163,7 +163,7 @@ impl RemoteRegions {
 impl Fetcher {
     fn new(number: u16, region: &node::RemoteRegion, node: &ServerNode, cx: &mut Cx<'_, Eureka>) -> Fetcher {
         let (config, zone) = (&node.server, &region.name);
-        let url = ServiceUrl { zone: Arc::clone(zone), host: Arc::clone(zone), address: region.address };
+        let url = ServiceUrl::new(zone, zone, region.address);
         let query = |resource| Query { identity: Identity::DefaultServer, ..Query::of(resource) };
         Fetcher {
             number,

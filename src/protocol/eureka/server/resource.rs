@@ -2,7 +2,8 @@
 //! `InstancesResource`, `ApplicationsResource`, `AbstractVIPResource`, `PeerReplicationResource`, `StatusResource`), and the
 //! operator's operations, which are requests like any other.
 //!
-//! Left out: what is decided about a registration before it is one, which is in [`super::validation`]; how anything is encoded.
+//! Left out: of the status document what is said of the server's own instance, its uptime and its environment, which nobody here
+//! reads; what is decided about a registration before it is one, which is in [`super::validation`]; how anything is encoded.
 //! Heartbeats are not checked for an application that does not go with the instance: an id stands for both.
 
 use std::sync::Arc;
@@ -154,6 +155,8 @@ impl Server {
             Request::StatusDocument => {
                 Response { status: 200, body: Body::Status(Arc::new(self.status_document())) }
             }
+            // Spring serves nothing outside its own paths.
+            Request::Overrides if self.node.client.profile == Profile::SpringCloud => Response::empty(404),
             Request::Overrides => {
                 let overrides = self.registry.overrides.all(cx.now()).collect();
                 Response { status: 200, body: Body::Overrides(overrides) }
@@ -203,7 +206,8 @@ impl Server {
 
     fn item(&mut self, item: &Item, cx: &mut Cx<'_, Eureka>) -> Verdict {
         let status = match *item {
-            Item::Register(ref info) => {
+            Item::Register(None) => 500,
+            Item::Register(Some(ref info)) => {
                 // What becomes of it is not looked at, but for a failure.
                 let response = self.register(info.app, Arc::clone(info), true, cx);
                 if response.status == 500 { 500 } else { 200 }
@@ -211,11 +215,13 @@ impl Server {
             Item::Heartbeat(ref heartbeat) => return self.heartbeat(heartbeat, true, cx),
             Item::Cancel { app, id } => self.cancel((app, id), true, cx),
             Item::SetStatus { app, id, status, last_dirty } => {
-                let assertion = Some(Assertion::Set(status));
+                let assertion = status.map(Assertion::Set);
                 self.assert_status((app, id), assertion, Stamp::At(last_dirty), true, cx)
             }
+            // The original fails before it has looked at anything.
+            Item::ClearUnversioned { .. } => 500,
             Item::ClearStatus { app, id, status, last_dirty } => {
-                let assertion = Some(Assertion::Clear(status));
+                let assertion = status.map(Assertion::Clear);
                 self.assert_status((app, id), assertion, Stamp::At(last_dirty), true, cx)
             }
         };
@@ -307,8 +313,9 @@ impl Server {
         if reported > stored {
             // This server's copy is stale: the caller is to register it anew.
             if replication
-                && let Some(overridden) = heartbeat.overridden.filter(|status| *status != Status::Unknown)
-                && self.registry.store_override(id, overridden, cx).is_err()
+                && let Some(overridden) = heartbeat.overridden
+                && overridden != Ok(Status::Unknown)
+                && !overridden.is_ok_and(|status| self.registry.store_override(id, status, cx).is_ok())
             {
                 return (500, None);
             }
@@ -388,22 +395,21 @@ impl Server {
     /// The status document (`StatusUtil`). A peer is available if an instance of this server's own application has the host of its
     /// URL; nobody tries to reach it.
     fn status_document(&self) -> StatusDocument {
-        let (store, client) = (&self.registry.store, &self.node.client);
-        let own = client.instance.as_ref().map(|own| own.app);
-        let by_ip = client.client.applications_resolver_use_ip;
+        let store = &self.registry.store;
+        let own = self.node.app;
+        let by_ip = self.node.client.client.applications_resolver_use_ip;
         let hosts: Vec<&Arc<str>> = store
             .all()
             .map(|(_, lease)| store.holders.get(lease.holder))
-            .filter(|info| Some(info.app) == own)
+            .filter(|info| own == Some(info.app))
             .map(|info| if by_ip { &info.about.ip_addr } else { &info.about.host_name })
             .collect();
-        let is_available = |peer: &Address| {
-            let url = client.service_urls.iter().find(|url| url.address == *peer);
-            url.is_some_and(|url| hosts.contains(&&url.host))
-        };
         let registered: Vec<Address> = self.peers.addresses().collect();
-        let (available, unavailable): (Vec<Address>, Vec<Address>) =
-            registered.iter().copied().partition(is_available);
+        let (mut available, mut unavailable) = (Vec::new(), Vec::new());
+        for (peer, (_, host)) in registered.iter().zip(self.peers.hosts()) {
+            let found = hosts.iter().any(|known| ***known == *host);
+            if found { &mut available } else { &mut unavailable }.push(*peer);
+        }
         let least = self.registry.config.min_available_instances_for_peer_replication;
         let enough = usize::try_from(least).ok().map(|least| available.len() >= least);
         StatusDocument { registered, available, unavailable, healthy: enough }

@@ -55,11 +55,7 @@ pub(super) fn info(id: u32, last_dirty: i64) -> InstanceInfo {
 fn node(profile: Profile, peers: u32) -> ServerNode {
     let mut client = ClientConfig::defaults(profile);
     (client.register_with_eureka, client.fetch_registry) = (false, false);
-    let url = |peer: u32| ServiceUrl {
-        zone: Arc::from("defaultZone"),
-        host: Arc::from(format!("peer{peer}")),
-        address: Address(peer),
-    };
+    let url = |peer: u32| ServiceUrl::new("defaultZone", &format!("peer{peer}"), Address(peer));
     let urls = (0..=peers).map(url).collect();
     let client = ClientNode::new(profile, Arc::new(client), Arc::from("defaultZone"), urls);
     ServerNode::new(Arc::new(ServerConfig::defaults(profile)), client, Arc::from("peer0"))
@@ -73,6 +69,8 @@ fn registering(profile: Profile, peers: u32) -> ServerNode {
     let mut node = node(profile, peers);
     let client = Arc::make_mut(&mut node.client.client);
     (client.register_with_eureka, client.fetch_registry) = (true, true);
+    Arc::make_mut(&mut node.server).registry_sync_retries = ServerConfig::SYNC_RETRIES_OF_REGISTERING;
+    node.app = Some(SERVERS);
     node.client.instance = Some(Registration {
         app: SERVERS,
         id: InstanceId(90),
@@ -94,6 +92,14 @@ fn alone(change: impl FnOnce(&mut ServerConfig)) -> Driver {
 fn switched(change: impl FnOnce(&mut Fixes)) -> Driver {
     let mut node = node(Profile::SpringCloud, 1);
     change(Arc::make_mut(&mut node.client.fixes));
+    Driver::new(node)
+}
+
+/// A Netflix server with peers at addresses 1, 2, ..., which is open at once.
+fn netflix(peers: u32, change: impl FnOnce(&mut ServerNode)) -> Driver {
+    let mut node = node(Profile::Netflix, peers);
+    Arc::make_mut(&mut node.server).registry_sync_retries = 0;
+    change(&mut node);
     Driver::new(node)
 }
 
@@ -222,7 +228,13 @@ impl Driver {
         overridden: Option<Status>,
         replication: bool,
     ) -> Response {
-        let heartbeat = Heartbeat { app: APP, id: InstanceId(id), status: Up, last_dirty, overridden };
+        let heartbeat = Heartbeat {
+            app: APP,
+            id: InstanceId(id),
+            status: Up,
+            last_dirty,
+            overridden: overridden.map(Ok),
+        };
         self.request(Request::Heartbeat(heartbeat, replication))
     }
 
@@ -331,11 +343,11 @@ impl Batch {
     /// The items in short: what, and of which instance.
     fn kinds(&self) -> Vec<(&'static str, u32)> {
         let kind = |item: &Item| match item {
-            Item::Register(info) => ("register", info.id.0),
+            Item::Register(info) => ("register", info.as_ref().expect("the instance").id.0),
             Item::Heartbeat(heartbeat) => ("heartbeat", heartbeat.id.0),
             Item::Cancel { id, .. } => ("cancel", id.0),
             Item::SetStatus { id, .. } => ("set-status", id.0),
-            Item::ClearStatus { id, .. } => ("clear-status", id.0),
+            Item::ClearStatus { id, .. } | Item::ClearUnversioned { id, .. } => ("clear-status", id.0),
         };
         self.items.iter().map(kind).collect()
     }

@@ -8,7 +8,7 @@ use crate::protocol::eureka::instance::{
     About, Action, Applications, DataCenter, Delta, Histogram, InstanceInfo, LeaseInfo,
 };
 use crate::protocol::eureka::wire::{
-    Body, Heartbeat, Identity, Item, ItemResult, Pairs, Query, Request, Resource, Response, Stamp,
+    Body, Heartbeat, Identity, Item, ItemResult, NoStatus, Pairs, Query, Request, Resource, Response, Stamp,
 };
 use crate::protocol::{CallError, InstanceId, ServiceId, Status};
 
@@ -76,7 +76,7 @@ struct Parameters {
     status: Option<Status>,
     value: Option<Option<Status>>,
     stamp: Option<Stamp>,
-    overridden: Option<Status>,
+    overridden: Option<Result<Status, NoStatus>>,
 }
 
 fn parameters(query: &str) -> Result<Parameters, String> {
@@ -88,7 +88,7 @@ fn parameters(query: &str) -> Result<Parameters, String> {
             "lastDirtyTimestamp" => {
                 found.stamp = Some(parse_stamp(text).map_or(Stamp::Garbage, Stamp::At));
             }
-            "overriddenstatus" => found.overridden = Some(required_status(text)?),
+            "overriddenstatus" => found.overridden = Some(status(text).ok_or(NoStatus)),
             _ => return Err(format!("no such parameter: `{name}`")),
         }
     }
@@ -208,14 +208,14 @@ impl Names {
         let info = self.info(rest)?;
         let (app, id, status, last_dirty) = (info.app, info.id, info.status, info.last_dirty);
         Ok(match action {
-            "Register" => Item::Register(Arc::new(info)),
+            "Register" => Item::Register(Some(Arc::new(info))),
             "Heartbeat" => {
-                let overridden = Some(info.overridden).filter(|status| *status != Status::Unknown);
+                let overridden = Some(info.overridden).filter(|status| *status != Status::Unknown).map(Ok);
                 Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
             }
             "Cancel" => Item::Cancel { app, id },
-            "StatusUpdate" => Item::SetStatus { app, id, status, last_dirty },
-            "DeleteStatusOverride" => Item::ClearStatus { app, id, status, last_dirty },
+            "StatusUpdate" => Item::SetStatus { app, id, status: Some(status), last_dirty },
+            "DeleteStatusOverride" => Item::ClearStatus { app, id, status: Some(status), last_dirty },
             _ => return Err(format!("no such replicated item: `{action}`")),
         })
     }

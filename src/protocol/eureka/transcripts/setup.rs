@@ -95,6 +95,7 @@ impl Setup {
                 let about = About { instance_id: name.into(), ..About::least(names.app_name(app), name) };
                 let instance = Arc::new(self.instance.clone());
                 let (initial_status, about) = (Status::Up, Arc::new(about));
+                self.server.registry_sync_retries = ServerConfig::SYNC_RETRIES_OF_REGISTERING;
                 self.registers = Some(Registration { app, id, instance, initial_status, about });
             }
             "health" => {
@@ -182,5 +183,6 @@ fn service_url(text: &str, names: &mut Names) -> ServiceUrl {
         None => (ZONE, text),
     };
     let host = url.split(':').next().unwrap_or(url);
-    ServiceUrl { zone: zone.into(), host: host.into(), address: names.address(url) }
+    let text = format!("http://{url}/eureka/").into();
+    ServiceUrl { text, ..ServiceUrl::new(zone, host, names.address(url)) }
 }

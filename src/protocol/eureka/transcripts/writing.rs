@@ -31,6 +31,10 @@ fn stamp_parameter(parameter: Stamp) -> String {
     }
 }
 
+fn status_or_not(status: Option<Status>) -> &'static str {
+    status.map_or("?", Status::name)
+}
+
 impl Names {
     /// A request, as it is written.
     pub(super) fn show_request(&self, request: &Request) -> String {
@@ -47,8 +51,9 @@ impl Names {
             }
             Request::Heartbeat(heartbeat, replication) => {
                 let Heartbeat { app: _, id, status, last_dirty, overridden } = heartbeat;
-                let overridden =
-                    overridden.map_or(String::new(), |status| format!("&overriddenstatus={status}"));
+                let overridden = overridden.map_or(String::new(), |status| {
+                    format!("&overriddenstatus={}", status_or_not(status.ok()))
+                });
                 let stamp = stamp_parameter(*last_dirty);
                 format!("PUT {}?status={status}{stamp}{overridden}{}", subject(id), header(replication))
             }
@@ -110,19 +115,27 @@ impl Names {
 
     fn show_item(&self, item: &Item) -> String {
         match item {
-            Item::Register(info) => format!("Register {}", self.show_info(info)),
+            Item::Register(info) => {
+                format!("Register {}", info.as_ref().map_or("?".to_owned(), |info| self.show_info(info)))
+            }
             Item::Heartbeat(Heartbeat { app: _, id, status, last_dirty, overridden }) => {
                 let version = if let Stamp::At(ms) = last_dirty { stamp(*ms) } else { "?".to_owned() };
-                let overridden =
-                    overridden.map_or(String::new(), |status| format!(" overriddenStatus={status}"));
+                let overridden = overridden.map_or(String::new(), |status| {
+                    format!(" overriddenStatus={}", status_or_not(status.ok()))
+                });
                 format!("Heartbeat {} {status} @{version}{overridden}", self.subject_name(*id))
             }
             Item::Cancel { app: _, id } => format!("Cancel {}", self.subject_name(*id)),
             Item::SetStatus { app: _, id, status, last_dirty } => {
-                format!("StatusUpdate {} {status} @{}", self.subject_name(*id), stamp(*last_dirty))
+                let (status, version) = (status_or_not(*status), stamp(*last_dirty));
+                format!("StatusUpdate {} {status} @{version}", self.subject_name(*id))
             }
             Item::ClearStatus { app: _, id, status, last_dirty } => {
-                format!("DeleteStatusOverride {} {status} @{}", self.subject_name(*id), stamp(*last_dirty))
+                let (status, version) = (status_or_not(*status), stamp(*last_dirty));
+                format!("DeleteStatusOverride {} {status} @{version}", self.subject_name(*id))
+            }
+            Item::ClearUnversioned { app: _, id } => {
+                format!("DeleteStatusOverride {} @?", self.subject_name(*id))
             }
         }
     }

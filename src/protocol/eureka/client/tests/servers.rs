@@ -147,7 +147,7 @@ fn discovering(what: &str) -> ClientNode {
 #[test]
 fn with_a_composite_bootstrap_the_constructor_first_asks_a_configured_server_for_servers() {
     let mut node = discovering("write");
-    let url = |zone: &str, n: u32| ServiceUrl { zone: zone.into(), host: "h".into(), address: Address(n) };
+    let url = |zone: &str, n: u32| ServiceUrl::new(zone, "h", Address(n));
     node.service_urls = [url("far", 1), url("z", 2), url("far", 3), url("z", 0)].into();
     let servers = |to: Address, request: &Request| match (to, request.kind()) {
         (Address(1..=3), "fetch-vip") => ok(302),

@@ -20,7 +20,7 @@ fn servers_that_never_answer_exhaust_the_pool() {
 #[test]
 fn registration_and_queries_have_pools_and_pins_of_their_own() {
     let mut node = node(Profile::SpringCloud);
-    let url = |n: u32| ServiceUrl { zone: "z".into(), host: format!("h{n}").into(), address: Address(n) };
+    let url = |n: u32| ServiceUrl::new("z", &format!("h{n}"), Address(n));
     node.service_urls = [url(0), url(1)].into();
     let mut rig = Rig::application(&node, |to, request| {
         let registers = matches!(request.kind(), "register" | "heartbeat");
@@ -39,7 +39,7 @@ fn registration_and_queries_have_pools_and_pins_of_their_own() {
 /// A client whose own zone has server 0 and whose other zone has server 1.
 fn with_a_second_zone(profile: Profile) -> ClientNode {
     let mut node = node(profile);
-    let url = |zone: &str, n: u32| ServiceUrl { zone: zone.into(), host: "h".into(), address: Address(n) };
+    let url = |zone: &str, n: u32| ServiceUrl::new(zone, "h", Address(n));
     node.service_urls = [url("far", 1), url("Z", 0)].into();
     node
 }
@@ -90,7 +90,7 @@ fn the_server_list_is_resolved_again_five_minutes_after_its_first_use() {
         Address(0) => Some((0, ok(500))),
         _ => Some((0, healthy(request))),
     });
-    let url = ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(1) };
+    let url = ServiceUrl::new("z", "h", Address(1));
     moved.service_urls = [url].into();
     rig.input(Input::Reconfigure(told(&moved)));
     rig.run_to(299_999);
@@ -124,7 +124,7 @@ fn unless_servers_are_shuffled_the_first_one_written_is_tried_first_after_every_
         let mut node = node(Profile::Netflix);
         settings(&mut node).register_with_eureka = false;
         fixes(&mut node).shuffle_servers = shuffles;
-        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n) };
+        let url = |n: u32| ServiceUrl::new("z", "h", Address(n));
         node.service_urls = [url(2), url(0), url(1)].into();
         let (sender, receiver) = std::sync::mpsc::channel();
         let mut rig = Rig::application(&node, move |to, _| {

@@ -112,7 +112,7 @@ proptest! {
         let profile = if netflix { Profile::Netflix } else { Profile::SpringCloud };
         let mut node = node(profile);
         switch_on(&mut node, features);
-        let url = |n: u32| ServiceUrl { zone: "z".into(), host: "h".into(), address: Address(n % 3) };
+        let url = |n: u32| ServiceUrl::new("z", "h", Address(n % 3));
         node.service_urls = (0..servers).map(url).collect();
         let mut next = 0;
         let answers = move |_: Address, request: &Request| {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::eureka::wire::is_replication;
+use crate::protocol::eureka::wire::{NoStatus, is_replication};
 
 /// A server that holds instance 1 with this status, version 100.
 fn holding(status: Status, overridden: Option<Status>) -> Driver {
@@ -77,7 +77,9 @@ fn peers_are_sent_the_incoming_object_after_the_rules() {
         driver.register(InstanceInfo { status: incoming.1, ..info(1, incoming.0) }, false);
         driver.at(1300);
         let batches = driver.batches();
-        let [Item::Register(info)] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
+        let [Item::Register(Some(info))] = &batches[0].items[..] else {
+            panic!("one registration: {batches:?}")
+        };
         assert_eq!((info.last_dirty, info.status, info.overridden), sent, "{incoming:?}");
     };
     check((110, OutOfService), None, (110, Up, Unknown));
@@ -223,7 +225,8 @@ fn applications_with_one_instance_id_share_their_override() {
         let about = About { override_key: Some(InstanceId(1)), ..About::least("other", "host") };
         InstanceInfo { app: other, about: Arc::new(about), ..info(2, version) }
     };
-    let mut driver = holding(Up, None);
+    let mut driver = netflix(0, |_| {});
+    driver.register(info(1, 100), false);
     driver.register(twin(100), false);
     assert_eq!(driver.set_status(1, OutOfService), 200);
     assert_eq!(driver.status(2), Some(Up), "until somebody looks");
@@ -247,6 +250,33 @@ fn applications_with_one_instance_id_share_their_override() {
     let cancel = Request::Cancel { app: other, id: InstanceId(2), replication: false };
     assert_eq!(driver.request(cancel).status, 200);
     assert_eq!(driver.gauge(Gauge::Overrides), 0, "gone for both");
+}
+
+/// The reference, 7.1.
+#[test]
+fn spring_does_not_list_its_overrides() {
+    let mut driver = holding(Up, Some(OutOfService));
+    let response = driver.request(Request::Overrides);
+    assert!(response.status == 404 && matches!(response.body, Body::Empty), "{response:?}");
+}
+
+/// The reference, 1.2 and 2.6: a status that there is not is read only where it would be stored.
+#[test]
+fn an_override_that_is_no_status_fails_a_replicated_heartbeat_only_when_it_is_stale() {
+    let check = |replication, version, expected| {
+        let mut driver = holding(Up, None);
+        let overridden = Some(Err(NoStatus));
+        let (id, last_dirty) = (InstanceId(1), Stamp::At(version));
+        let heartbeat = Heartbeat { app: APP, id, status: Up, last_dirty, overridden };
+        assert_eq!(driver.request(Request::Heartbeat(heartbeat, replication)).status, expected);
+        let origin = if replication { Origin::Replica } else { Origin::Client };
+        assert!(driver.events.contains(&Event::Renewed { instance: id, origin }), "renewed before");
+        assert_eq!(driver.server.registry.overrides.held(), 0);
+    };
+    check(true, 110, 500);
+    check(true, 100, 200);
+    check(true, 90, 409);
+    check(false, 110, 404);
 }
 
 #[test]
@@ -417,4 +447,24 @@ proptest! {
         let held = driver.held(1).expect("registered");
         prop_assert_eq!((held.last_dirty, held.status), (7, statuses[7]));
     }
+}
+
+/// The reference, 2.1: nobody looks at the override of an instance that is DOWN, but for the fan-out of a client's heartbeat.
+#[test]
+fn the_override_of_an_instance_that_is_down_dies_unless_a_peer_is_told_of_it() {
+    let then_up = |peers, replication| {
+        let mut driver = with_peers(peers);
+        driver.register(info(1, 100), true);
+        assert_eq!(driver.set_status(1, OutOfService), 200);
+        driver.register(InstanceInfo { status: Down, ..info(1, 110) }, true);
+        for minute in 1..=60 {
+            driver.at(minute * 60_000);
+            assert_eq!(driver.renew(1, Stamp::At(110), None, replication).status, 200);
+        }
+        driver.register(info(1, 120), true);
+        driver.status(1)
+    };
+    assert_eq!(then_up(1, true), Some(Up), "heartbeats of peers alone");
+    assert_eq!(then_up(0, false), Some(Up), "no peers");
+    assert_eq!(then_up(1, false), Some(OutOfService));
 }

@@ -226,7 +226,7 @@ fn the_batch_that_failed_last_is_sent_first() {
 #[test]
 fn an_older_copy_can_come_after_a_newer_one() {
     let said = |batch: &Batch| match &batch.items[..] {
-        [Item::Heartbeat(heartbeat)] => heartbeat.overridden,
+        [Item::Heartbeat(heartbeat)] => heartbeat.overridden.and_then(Result::ok),
         other => panic!("one heartbeat: {other:?}"),
     };
     let check = |newer_fails: bool| {
@@ -507,7 +507,7 @@ fn a_batch_says_what_holds_when_it_leaves_not_when_it_was_queued() {
     let batch = driver.batches().remove(0);
     let said = batch.items.iter().map(|item| match item {
         Item::Heartbeat(heartbeat) => (heartbeat.status, heartbeat.last_dirty, heartbeat.overridden),
-        Item::SetStatus { status, last_dirty, .. } => (*status, Stamp::At(*last_dirty), None),
+        Item::SetStatus { status: Some(status), last_dirty, .. } => (*status, Stamp::At(*last_dirty), None),
         other => panic!("not asked for: {other:?}"),
     });
     assert_eq!(said.collect::<Vec<_>>(), [(Down, Stamp::At(130), None), (Down, Stamp::At(130), None)]);
@@ -541,21 +541,50 @@ fn a_batch_is_worked_off_in_order_with_a_result_for_each_item() {
     };
     let items = vec![
         beat(100),
-        Item::Register(Arc::new(info(1, 100))),
+        Item::Register(Some(Arc::new(info(1, 100)))),
         beat(100),
         beat(90),
         beat(110),
-        Item::SetStatus { app: APP, id, status: OutOfService, last_dirty: 100 },
-        Item::ClearStatus { app: APP, id, status: Up, last_dirty: 100 },
+        Item::SetStatus { app: APP, id, status: Some(OutOfService), last_dirty: 100 },
+        Item::ClearStatus { app: APP, id, status: Some(Up), last_dirty: 100 },
         Item::Cancel { app: APP, id },
         Item::Cancel { app: APP, id },
-        Item::SetStatus { app: APP, id, status: Down, last_dirty: 100 },
+        Item::SetStatus { app: APP, id, status: Some(Down), last_dirty: 100 },
     ];
     let response = driver.request(Request::Batch(Arc::new(items)));
     let Body::Batch(results) = response.body else { panic!("results: {response:?}") };
     let statuses: Vec<u16> = results.iter().map(|result| result.status).collect();
     assert_eq!((response.status, statuses), (200, vec![404, 200, 200, 409, 404, 200, 200, 200, 404, 404]));
     assert_eq!(results[3].entity.as_ref().map(|copy| copy.last_dirty), Some(100));
+}
+
+/// The reference, 4.5: what an item lacks fails that item alone.
+#[test]
+fn malformed_items_fail_alone() {
+    let mut driver = alone(|_| {});
+    driver.register(info(1, 100), true);
+    assert_eq!(driver.set_status(1, OutOfService), 200);
+    let (app, id) = (APP, InstanceId(1));
+    let items = vec![
+        Item::Register(None),
+        Item::ClearUnversioned { app, id },
+        Item::ClearUnversioned { app, id: InstanceId(2) },
+        Item::ClearStatus { app, id, status: None, last_dirty: 100 },
+        Item::SetStatus { app, id, status: None, last_dirty: 100 },
+        Item::SetStatus { app, id: InstanceId(2), status: None, last_dirty: 100 },
+        Item::SetStatus { app, id, status: Some(Down), last_dirty: 0 },
+    ];
+    let response = driver.request(Request::Batch(Arc::new(items)));
+    let Body::Batch(results) = response.body else { panic!("results: {response:?}") };
+    let statuses: Vec<u16> = results.iter().map(|result| result.status).collect();
+    assert_eq!(statuses, [500, 500, 500, 500, 500, 404, 200]);
+    assert_eq!(driver.status(1), Some(Down), "the others have done nothing");
+}
+
+/// One heartbeat is a request and an item: neither may grow.
+#[test]
+fn requests_are_small() {
+    assert_eq!((size_of::<Heartbeat>(), size_of::<Item>(), size_of::<Request>()), (32, 32, 40));
 }
 
 #[test]
@@ -567,4 +596,67 @@ fn a_wall_clock_set_forward_is_noticed_by_the_dispatcher() {
     driver.input(Input::Timeout);
     driver.at(200);
     assert_eq!(driver.batches().first().map(|batch| batch.at_ms), Some(110));
+}
+
+/// The reference, 4.4: the override is stored first, and an instance that cannot be read fails that, and with it the rest.
+#[test]
+fn a_copy_with_an_override_is_not_taken_of_an_instance_that_is_gone() {
+    let taken = |overridden| {
+        let mut driver = holding(0..1, |_| {});
+        driver.heartbeat(0, 100);
+        let batch = driver.at(530).batches().remove(0);
+        assert_eq!(driver.cancel(0), 200);
+        let results = vec![ItemResult {
+            status: 409,
+            entity: Some(Arc::new(InstanceInfo { overridden, ..info(0, 120) })),
+        }];
+        driver.outcome(&batch, Ok(Response { status: 200, body: Body::Batch(Arc::new(results)) }));
+        let held = driver.held(0).map(|held| held.last_dirty);
+        let overrides = driver.gauge(Gauge::Overrides);
+        (held, overrides, driver.at(60_000).gauge(Gauge::ReplicationsLastMinute))
+    };
+    assert_eq!(taken(Unknown), (Some(120), 0, 2), "registered again, which counts as a peer's registration");
+    assert_eq!(taken(OutOfService), (None, 1, 1), "the override stays");
+}
+
+/// The reference, 4.3, "expiry". The peer refuses everything; the last attempt is made shortly before the task expires.
+#[test]
+fn tasks_live_as_long_as_they_are_worth_telling() {
+    let check = |act: fn(&mut Driver), life_ms: u64| {
+        let mut driver = holding(0..0, |config| config.max_time_for_replication = Duration::from_secs(5));
+        driver.register(InstanceInfo { lease: None, ..info(1, 100) }, true);
+        driver.server.registry.overrides.put(InstanceId(1), OutOfService, Instant(0));
+        act(&mut driver);
+        let mut last = 0;
+        while driver.now_ms < 100_000 {
+            for batch in driver.at(driver.now_ms + 10).batches() {
+                last = batch.at_ms;
+                driver.outcome(&batch, Err(CallError::Refused));
+            }
+        }
+        assert!((life_ms - 150..life_ms).contains(&last), "{last} of {life_ms}");
+    };
+    check(|driver| driver.register(InstanceInfo { lease: None, ..info(1, 110) }, false), 90_000);
+    // What is looked for to be told is given the usual lease thereby.
+    check(|driver| assert_eq!(driver.heartbeat(1, 100), 200), 30_000);
+    check(|driver| assert_eq!(driver.cancel(1), 200), 5000);
+    check(|driver| assert_eq!(driver.set_status(1, Down), 200), 5000);
+    let clear = |driver: &mut Driver| {
+        let (id, last_dirty, replication) = (InstanceId(1), Stamp::Absent, false);
+        let clear = Request::ClearStatus { app: APP, id, status: Some(Up), last_dirty, replication };
+        assert_eq!(driver.request(clear).status, 200);
+    };
+    check(clear, 5000);
+}
+
+/// The reference, 4.3: what is told is looked up anew, and what cannot be found is not told. A lease of 2147484 s has expired at
+/// once, and is renewed all the same.
+#[test]
+fn a_peer_misses_what_cannot_be_read() {
+    let mut driver = holding(0..0, |config| config.enable_self_preservation = false);
+    let lease = LeaseInfo { duration: Duration::from_secs(2_147_484), ..LeaseInfo::default() };
+    driver.register(InstanceInfo { lease: Some(lease), ..info(1, 100) }, true);
+    assert_eq!(driver.heartbeat(1, 110), 200, "nothing is found that its version could be compared with");
+    assert!(driver.events.contains(&Event::Renewed { instance: InstanceId(1), origin: Origin::Client }));
+    assert!(driver.at(2000).batches().is_empty());
 }

@@ -104,6 +104,7 @@ fn a_peer_is_available_if_an_instance_here_has_its_host() {
         about: Arc::new(About::least("eureka", "peer0")),
     };
     let mut node = node(Profile::SpringCloud, 3);
+    node.app = Some(own.app);
     node.client.instance = Some(own);
     let mut driver = Driver::new(node.clone());
     driver.register(server(2, "peer2"), true);
@@ -128,4 +129,32 @@ fn a_peer_is_available_if_an_instance_here_has_its_host() {
     let moved = About { ip_addr: "10.0.0.2".into(), ..About::least("eureka", "peer2") };
     driver.register(InstanceInfo { about: Arc::new(moved), ..info(2, 2) }, true);
     assert_eq!(status(&mut driver).available, [], "by address, the host is another");
+}
+
+/// The reference, 7.6: its application is the server's own even if it does not register; and a peer has the host under which it
+/// came into the list, whatever the settings say by now.
+#[test]
+fn a_server_that_does_not_register_knows_which_peers_are_available() {
+    let mut driver = netflix(1, |node| node.app = Some(SERVERS));
+    let about = Arc::new(About::least("eureka", "peer1"));
+    driver.register(InstanceInfo { app: SERVERS, about, ..info(91, 100) }, true);
+    let available = |driver: &mut Driver| match driver.request(Request::StatusDocument).body {
+        Body::Status(document) => document.available.clone(),
+        other => panic!("the status was asked for: {other:?}"),
+    };
+    assert_eq!(available(&mut driver), [Address(1)]);
+    let mut node = driver.server.node.clone();
+    node.client.service_urls = [ServiceUrl::new("defaultZone", "new", Address(9))].into();
+    driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
+    assert_eq!(available(&mut driver), [Address(1)], "Netflix looks for peers later");
+}
+
+/// The reference, 5.4: before it has opened, its start is 1970, which keeps a clock that reads 300 s or less out.
+#[test]
+fn a_server_whose_clock_begins_in_1970_refuses_lists_for_five_minutes() {
+    let mut driver = alone(|config| config.registry_sync_retries = 3);
+    driver.wall_offset_ms = 300_000 - EPOCH_MS;
+    assert_eq!(driver.get(Query::of(Resource::Apps)).status, 403);
+    driver.wall_offset_ms += 1;
+    assert_eq!((driver.get(Query::of(Resource::Apps)).status, driver.gauge(Gauge::Serving)), (200, 0));
 }

@@ -4,10 +4,10 @@ use super::*;
 
 /// A server in AWS with peers at addresses 1, 2, ...
 fn in_aws(peers: u32, change: impl FnOnce(&mut ServerNode)) -> Driver {
-    let mut node = node(Profile::SpringCloud, peers);
-    node.cloud = true;
-    change(&mut node);
-    Driver::new(node)
+    netflix(peers, |node| {
+        node.cloud = true;
+        change(node);
+    })
 }
 
 fn of_group(id: u32, group: &str) -> InstanceInfo {
@@ -39,6 +39,20 @@ fn a_group_can_be_set_in_aws_alone() {
     assert!(elsewhere.calls().is_empty());
     let disable = Operation::SetGroup { group: "g".into(), enabled: false };
     assert_eq!((driver.ask(disable.clone()), elsewhere.ask(disable)), (200, 400));
+}
+
+/// The reference, 2.4 and 7.1: Spring builds the registry that is not for AWS wherever it runs.
+#[test]
+fn spring_knows_no_groups_even_in_aws() {
+    let mut node = node(Profile::SpringCloud, 1);
+    node.cloud = true;
+    let mut driver = Driver::new(node);
+    assert_eq!(driver.gauge(Gauge::ReplicationWorkers), 20, "none for groups");
+    assert_eq!(put(&mut driver, "g", Some(false), false), 400);
+    driver.register(of_group(1, "g"), true);
+    driver.register(InstanceInfo { status: OutOfService, ..of_group(2, "g") }, true);
+    assert_eq!([1, 2].map(|id| driver.status(id)), [Some(Up), Some(OutOfService)], "no rule");
+    assert!(driver.calls().is_empty());
 }
 
 #[test]
@@ -105,7 +119,7 @@ fn groups_are_told_at_once() {
         put(&mut driver, "g", Some(enabled), false);
         for (at_ms, call) in driver.calls() {
             seen.push((at_ms, call.to.0, group(&call).2));
-            assert_eq!((call.pool, call.read_timeout), (REPLICATION, Duration::from_millis(200)));
+            assert_eq!((call.pool, call.read_timeout), (REPLICATION, Duration::from_secs(5)));
             driver.answer(&call, Ok(Response::empty(200)));
         }
     }
@@ -186,7 +200,7 @@ fn what_a_peer_answers_about_a_group() {
 fn a_server_tells_itself_of_groups() {
     let mut driver = in_aws(2, |_| {});
     let mut node = driver.server.node.clone();
-    node.my_url = Some(Address(1));
+    Arc::make_mut(&mut node.server).my_url = "http://peer1/eureka/".into();
     driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     put(&mut driver, "g", Some(false), false);
     let told: Vec<u32> = driver.calls().iter().map(|(_, call)| group(call).0).collect();

@@ -278,3 +278,20 @@ fn a_late_eviction_run_gives_leases_extra_life() {
     driver.at(220_000);
     assert_eq!(driver.evictions(), 1);
 }
+
+/// The reference, 2.2, step 4: the lease is as long as the incoming registration says, even if its object is not taken.
+#[test]
+fn a_lease_is_as_long_as_the_incoming_registration_says() {
+    let check = |lease: Option<u64>, ends_ms: u64| {
+        let mut driver = alone(|config| config.enable_self_preservation = false);
+        let of = |seconds| LeaseInfo { duration: Duration::from_secs(seconds), ..LeaseInfo::default() };
+        driver.register(InstanceInfo { lease: Some(of(40)), ..info(1, 110) }, false);
+        driver.register(InstanceInfo { lease: lease.map(of), ..info(1, 100) }, false);
+        assert_eq!(driver.held(1).map(|held| held.last_dirty), Some(110), "the newer object stays");
+        let before = driver.at(ends_ms).is_found(1);
+        assert_eq!((before, driver.at(ends_ms + 1).is_found(1)), (true, false), "{lease:?}");
+    };
+    check(Some(20), 20_000);
+    check(Some(0), 90_000);
+    check(None, 90_000);
+}

@@ -23,9 +23,9 @@ fn a_conflict_is_answered_with_what_holds_at_the_end_of_the_batch() {
     let stale = Heartbeat { app, id, status: Up, last_dirty: Stamp::At(90), overridden: None };
     let items = vec![
         Item::Heartbeat(stale),
-        Item::SetStatus { app, id, status, last_dirty: 100 },
+        Item::SetStatus { app, id, status: Some(status), last_dirty: 100 },
         // A new object: the answer keeps to the one it was given.
-        Item::Register(Arc::new(InstanceInfo { status: Starting, ..info(1, 200) })),
+        Item::Register(Some(Arc::new(InstanceInfo { status: Starting, ..info(1, 200) }))),
     ];
     let response = driver.request(Request::Batch(Arc::new(items)));
     let Body::Batch(results) = response.body else { panic!("results: {response:?}") };
@@ -70,7 +70,7 @@ fn metadata_change_where_they_lie() {
     driver.outcome(&heartbeat, Ok(Response { status: 200, body: Body::Batch(missing) }));
     driver.at(4000);
     let batches = driver.batches();
-    let [Item::Register(info)] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
+    let [Item::Register(Some(info))] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
     assert_eq!(info.about.metadata.get("zone").map(|zone| &**zone), Some("b"));
 }
 

@@ -5,11 +5,6 @@ use crate::protocol::eureka::wire::ItemResult;
 
 #[test]
 fn peers_come_in_order_of_zone_without_the_server_itself() {
-    let url = |zone: &str, host: &str, address| ServiceUrl {
-        zone: Arc::from(zone),
-        host: Arc::from(host),
-        address: Address(address),
-    };
     let mut node = node(Profile::SpringCloud, 0);
     node.hostname = Arc::from("here");
     node.client.zone = Arc::from("b");
@@ -31,8 +26,11 @@ fn peers_come_in_order_of_zone_without_the_server_itself() {
         [4, 5, 1],
         "whatever its port, a URL with its own host name is the server itself"
     );
-    node.my_url = Some(Address(2));
+    Arc::make_mut(&mut node.server).my_url = text(2);
     assert_eq!(told(&node), [3, 4, 5, 1]);
+    Arc::make_mut(&mut node.server).my_url = "http://at2/eureka".into();
+    assert_eq!(told(&node), [2, 3, 4, 5, 1], "without the slash the server becomes its own peer");
+    Arc::make_mut(&mut node.server).my_url = text(2);
     Arc::make_mut(&mut node.client.client).prefer_same_zone = false;
     assert_eq!(told(&node), [1, 3, 4, 5]);
 }
@@ -47,7 +45,7 @@ fn a_peer_that_leaves_the_list_loses_its_tasks_and_a_new_one_starts_empty() {
     driver.at(100).input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node.clone())))));
     driver.at(600);
     assert_eq!(driver.batches().iter().map(|batch| batch.to).collect::<Vec<_>>(), [1]);
-    let back = ServiceUrl { address: Address(2), host: Arc::from("peer2"), zone: Arc::from("defaultZone") };
+    let back = url("defaultZone", "peer2", 2);
     node.client.service_urls = node.client.service_urls.iter().cloned().chain([back]).collect();
     driver.input(Input::Reconfigure(Arc::new(Config::Server(Box::new(node)))));
     driver.at(2000);
@@ -57,8 +55,13 @@ fn a_peer_that_leaves_the_list_loses_its_tasks_and_a_new_one_starts_empty() {
     assert_eq!(driver.batches().iter().map(|batch| batch.to).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// The text of the URL that leads there.
+fn text(address: u32) -> Arc<str> {
+    format!("http://at{address}/eureka/").into()
+}
+
 fn url(zone: &str, host: &str, address: u32) -> ServiceUrl {
-    ServiceUrl { zone: Arc::from(zone), host: Arc::from(host), address: Address(address) }
+    ServiceUrl { text: text(address), ..ServiceUrl::new(zone, host, Address(address)) }
 }
 
 /// Whom the server tells of a heartbeat, in order. Each call takes 600 ms.
@@ -85,9 +88,11 @@ fn a_peer_that_has_become_the_server_itself_is_told_nothing() {
     let mut driver = with_peers(2);
     driver.register(info(1, 100), true);
     assert_eq!(told(&mut driver), [1, 2]);
-    reconfigured(&mut driver, |node| node.my_url = Some(Address(1)));
+    reconfigured(&mut driver, |node| {
+        Arc::make_mut(&mut node.server).my_url = "http://peer1/eureka/".into();
+    });
     assert_eq!(told(&mut driver), [2], "it stays in the list, but is skipped");
-    reconfigured(&mut driver, |node| node.my_url = None);
+    reconfigured(&mut driver, |node| Arc::make_mut(&mut node.server).my_url = "".into());
     assert_eq!(told(&mut driver), [1, 2]);
     reconfigured(&mut driver, |node| node.hostname = Arc::from("peer2"));
     assert_eq!(told(&mut driver), [1]);

@@ -76,7 +76,8 @@ fn amazon_without_an_id_is_refused_or_given_one() {
 fn a_replicated_registration_that_is_refused_goes_unnoticed() {
     let mut driver = alone(|_| {});
     let nothing = Arc::new(InstanceInfo { about: Arc::default(), ..info(1, 100) });
-    let Body::Batch(results) = driver.request(Request::Batch(Arc::new(vec![Item::Register(nothing)]))).body
+    let Body::Batch(results) =
+        driver.request(Request::Batch(Arc::new(vec![Item::Register(Some(nothing))]))).body
     else {
         panic!("results")
     };
@@ -115,7 +116,7 @@ fn metadata_are_changed_by_registering_the_object_once_more() {
     );
     driver.at(2000);
     let batches = driver.batches();
-    let [Item::Register(sent)] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
+    let [Item::Register(Some(sent))] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
     assert_eq!(sent.about.metadata, held.about.metadata);
 
     assert_eq!(driver.set_metadata(1, &[("zone", "b")]), 200);

@@ -44,7 +44,9 @@ fn an_older_registration_may_bring_its_content() {
         assert_eq!((held.status, held.last_dirty), (status, 110), "kept: {keeps}");
         driver.at(2000);
         let batches = driver.batches();
-        let [Item::Register(sent)] = &batches[0].items[..] else { panic!("one registration: {batches:?}") };
+        let [Item::Register(Some(sent))] = &batches[0].items[..] else {
+            panic!("one registration: {batches:?}")
+        };
         assert_eq!((sent.status, sent.last_dirty), (Starting, if keeps { 100 } else { 110 }));
     }
 }
@@ -99,7 +101,13 @@ fn a_missing_override_may_break_a_registration_half_way() {
     assert_eq!(driver.set_status(1, OutOfService), 200);
     assert_eq!(register(&mut driver), 204, "there is an override to be taken instead");
     assert_eq!(driver.status(1), Some(OutOfService));
-    let items = Arc::new(vec![Item::Register(Arc::new(InstanceInfo { id: InstanceId(2), ..lacking(100) }))]);
+    let id = InstanceId(1);
+    let (last_dirty, replication) = (Stamp::Absent, false);
+    let clear = Request::ClearStatus { app: APP, id, status: Some(Up), last_dirty, replication };
+    assert_eq!(driver.request(clear).status, 200);
+    assert_eq!(driver.set_metadata(1, &[("k", "v")]), 200, "what was missing has been replaced");
+    let items =
+        Arc::new(vec![Item::Register(Some(Arc::new(InstanceInfo { id: InstanceId(2), ..lacking(100) })))]);
     let Body::Batch(results) = driver.request(Request::Batch(items)).body else { panic!("results") };
     assert_eq!(results[0].status, 500);
 }
