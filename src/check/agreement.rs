@@ -41,7 +41,7 @@ impl Agreement {
             return;
         }
         match operation {
-            Operation::SetStatus { instance, .. } | Operation::ClearStatus { instance } => {
+            Operation::SetStatus { instance, .. } | Operation::ClearStatus { instance, .. } => {
                 self.overridden[instance.index()] = true;
             }
             // Whose status that changes is known to the servers alone, and not at one time.

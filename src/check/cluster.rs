@@ -295,7 +295,7 @@ impl<'w> Cluster<'w> {
         }
         let (instance, overridden) = match operation {
             Operation::SetStatus { instance, status } => (*instance, Some(*status)),
-            Operation::ClearStatus { instance } => (*instance, None),
+            Operation::ClearStatus { instance, .. } => (*instance, None),
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }

@@ -33,7 +33,7 @@ impl Conflict {
         {
             match operation {
                 Operation::SetStatus { instance, .. }
-                | Operation::ClearStatus { instance }
+                | Operation::ClearStatus { instance, .. }
                 | Operation::Register { instance }
                 | Operation::Renew { instance }
                 | Operation::Deregister { instance } => self.meddled[instance.index()] = true,

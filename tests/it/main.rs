@@ -13,3 +13,4 @@ mod parity;
 mod power_loss;
 mod seam;
 mod settings;
+mod timeline;

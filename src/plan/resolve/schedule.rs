@@ -254,7 +254,9 @@ impl<'s> Resolver<'s> {
             WrittenAction::Drop => MessageAction::Drop,
             WrittenAction::Delay(delay) => MessageAction::Delay(*delay),
             WrittenAction::Duplicate => MessageAction::Duplicate,
-            WrittenAction::Fail(code) => MessageAction::Fail(*code),
+            WrittenAction::Fail { status, body } => {
+                MessageAction::Fail { status: *status, body: body.clone() }
+            }
             WrittenAction::Redirect(to) => MessageAction::Redirect(self.server_or_address(to)?),
             WrittenAction::Break => MessageAction::Break,
         };
@@ -276,7 +278,7 @@ impl<'s> Resolver<'s> {
             }
             (Asked::SetStatus(_) | Asked::SetMetadata(_) | Asked::SetHealth(_), _) | (_, Some(_)) => None,
             (Asked::SetGroup { .. }, None) => Some(("a group is known to servers", "such as `to: peer1`")),
-            (Asked::Register | Asked::Renew | Asked::Deregister | Asked::ClearStatus, None) => Some((
+            (Asked::Register | Asked::Renew | Asked::Deregister | Asked::ClearStatus(_), None) => Some((
                 "an instance itself is asked for nothing but `set-status`, `set-metadata` and `set-health`",
                 "name a server: `to: peer1`",
             )),
@@ -300,7 +302,7 @@ impl<'s> Resolver<'s> {
                 Asked::Renew => Operation::Renew { instance },
                 Asked::Deregister => Operation::Deregister { instance },
                 Asked::SetStatus(status) => Operation::SetStatus { instance, status: *status },
-                Asked::ClearStatus => Operation::ClearStatus { instance },
+                Asked::ClearStatus(status) => Operation::ClearStatus { instance, status: *status },
                 Asked::SetMetadata(entries) => {
                     Operation::SetMetadata { instance, entries: Arc::clone(entries) }
                 }

@@ -10,6 +10,7 @@ use crate::scenario::system::{Owner, Settings};
 use crate::scenario::topology::{Behind, Quality};
 use crate::scenario::tree::{Node, Value};
 use crate::scenario::units::Shown;
+use std::sync::Arc;
 
 /// A verb: its key, whether it may, must or must not have a `for`, and how it is read.
 pub(super) struct Verb {
@@ -101,7 +102,7 @@ impl Action {
                     MessageAction::Drop => format!("drop {what}"),
                     MessageAction::Delay(delay) => format!("delay {what} by {}", Shown(*delay)),
                     MessageAction::Duplicate => format!("duplicate {what}"),
-                    MessageAction::Fail(code) => format!("fail {what} with {code}"),
+                    MessageAction::Fail { status, .. } => format!("fail {what} with {status}"),
                     MessageAction::Redirect(to) => format!("redirect {what} to {}", to.value),
                     MessageAction::Break => format!("break {what}"),
                 })
@@ -208,7 +209,7 @@ impl FromNode for MessageAction {
         if let Value::Map(entries) = &node.value {
             let mut fields = reader.fields(node, "`do`")?;
             let delay = fields.optional(reader, "delay").map(MessageAction::Delay);
-            let fail = fields.with(reader, "fail", http_status).map(MessageAction::Fail);
+            let fail = fields.with(reader, "fail", failure);
             let redirect = fields.optional(reader, "redirect").map(MessageAction::Redirect);
             fields.finish(reader);
             if entries.len() != 1 {
@@ -250,6 +251,21 @@ enum MessageKind {
     Drop,
     Duplicate,
     Break,
+}
+
+/// A status, alone or with the text that is the body of the answer.
+fn failure(reader: &mut Reader, node: &Node) -> Option<MessageAction> {
+    let Value::Map(_) = &node.value else {
+        return Some(MessageAction::Fail { status: http_status(reader, node)?, body: None });
+    };
+    let mut fields = reader.fields(node, "`fail`")?;
+    let status = match fields.entry("status") {
+        Some(entry) => http_status(reader, &entry.value),
+        None => fields.missing(reader, "status"),
+    };
+    let body = fields.with(reader, "body", |reader, node| reader.text(node, "a text").map(Arc::from));
+    fields.finish(reader);
+    Some(MessageAction::Fail { status: status?, body })
 }
 
 fn http_status(reader: &mut Reader, node: &Node) -> Option<u16> {

@@ -69,8 +69,8 @@ impl Server {
                 let (app, status) = (app(id)?, Some(status));
                 Request::SetStatus { app, id, status, last_dirty, replication }
             }
-            Operation::ClearStatus { instance: id } => {
-                let (app, status) = (app(id)?, Some(Status::Unknown));
+            Operation::ClearStatus { instance: id, status } => {
+                let (app, status) = (app(id)?, Some(status.unwrap_or(Status::Unknown)));
                 Request::ClearStatus { app, id, status, last_dirty, replication }
             }
             Operation::SetMetadata { instance: id, ref entries } => {

@@ -1,0 +1,73 @@
+//! Steps of the timeline from their text to what comes of them: each case is a scenario whose expectations all hold.
+//!
+//! Separate from the shipped scenarios because these tell no story; each holds one word of the language to its effect.
+
+use regsim::check::{Finding, Verdict};
+use regsim::plan::Plan;
+use regsim::run;
+use regsim::scenario::Scenario;
+
+/// Runs a scenario and expects that all of its expectations hold, and no check that is always on fails.
+fn holds(text: &str) {
+    let mut no_files = |_: &str| Err("no such file".to_owned());
+    let scenario = Scenario::parse("case.yaml", format!("title: t\n{text}").as_bytes(), &[], &mut no_files);
+    let scenario = scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
+    let plan = Plan::resolve(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
+    let outcome = run::run(&plan, 1, &mut ());
+    let failed = |finding: &&Finding| match finding.expected {
+        true => finding.verdict != Verdict::Holds,
+        false => finding.verdict == Verdict::Violated,
+    };
+    let failed: Vec<_> = outcome.findings.iter().filter(failed).collect();
+    assert!(failed.is_empty(), "{text}\n{failed:#?}");
+}
+
+/// A29 of the reference: a heartbeat that is answered 404 with an error document never becomes a registration; with an empty
+/// answer, or a text that is no JSON, it does.
+#[test]
+fn a_heartbeat_answered_with_an_error_document_registers_nothing() {
+    let check = |fail: &str, strict: bool, expected: &str| {
+        holds(&format!(
+            r#"
+system: {{ eureka: {{ fixes: {{ strict-error-bodies: {strict} }} }} }}
+servers: {{ peer1: }}
+services: {{ provider: {{ start: 5s }} }}
+timeline:
+  - {{ at: 2m, crash: peer1 }}
+  - {{ at: 2m1s, restart: peer1 }}
+  - {{ at: 2m, messages: {{ match: {{ kind: heartbeat }}, do: {{ fail: {fail} }} }} }}
+expect: [ {{ {expected}: {{ service: provider, server: peer1, by: 5m }} }} ]
+"#
+        ));
+    };
+    let document = r#"{ status: 404, body: '{"timestamp": 1, "error": "Not Found"}' }"#;
+    check("404", true, "registered");
+    check("{ status: 404 }", true, "registered");
+    check("{ status: 404, body: Not Found }", true, "registered");
+    check(document, true, "not-registered");
+    check(document, false, "registered");
+}
+
+/// A27 of the reference: an override that is removed with a value leaves the instance with that status, and rule 4 keeps
+/// OUT_OF_SERVICE for good; without one it is UP again with the next heartbeat. The server lists itself, too.
+#[test]
+fn a_status_is_cleared_to_what_the_operator_says() {
+    let check = |status: &str, out: u32, up: u32| {
+        holds(&format!(
+            r#"
+servers: {{ peer1: }}
+services: {{ provider: {{ start: 5s }} }}
+timeline:
+  - {{ at: 2m, request: {{ set-status: provider/0, status: OUT_OF_SERVICE, to: peer1 }} }}
+  - {{ at: 3m, request: {{ clear-status: provider/0, {status} to: peer1 }} }}
+expect:
+  - gauge: {{ name: overrides, server: peer1, at: 4m, is: 0 }}
+  - gauge: {{ name: status-out-of-service, server: peer1, at: 4m, is: {out} }}
+  - gauge: {{ name: status-up, server: peer1, at: 4m, is: {up} }}
+"#
+        ));
+    };
+    check("", 0, 2);
+    check("status: UP,", 0, 2);
+    check("status: OUT_OF_SERVICE,", 1, 1);
+}
