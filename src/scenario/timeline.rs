@@ -77,8 +77,10 @@ pub enum Action {
     Clock { who: Who, change: ClockChange },
     /// An operator, or the application itself, asks for something.
     Request(Request),
-    /// Settings change.
+    /// Settings of servers change.
     Set { who: Who, settings: Settings },
+    /// Settings of clients change, and of what they register.
+    SetClient { who: Who, client: Settings, instance: Settings },
     /// The address book changes.
     Resolve(Vec<(Spanned<String>, Behind)>),
 }

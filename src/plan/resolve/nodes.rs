@@ -28,8 +28,6 @@ use std::time::Duration;
 const SERVER_APPLICATION: &str = "eureka-server";
 /// Life of Spring Cloud LoadBalancer's cache (`spring.cloud.loadbalancer.cache.ttl`).
 const SPRING_BALANCER_CACHE: Duration = Duration::from_secs(35);
-/// White list of all regions that have none of their own.
-const GLOBAL: &str = "global";
 
 /// What the instances of one service, or one server, register.
 struct Registrations {
@@ -166,18 +164,9 @@ impl<'s> Resolver<'s> {
                 .into_iter()
                 .filter_map(|(found, setting)| Some((found.name?, self.services_of(setting))))
                 .collect();
-            let of = |name: &str| {
-                let list = lists.iter().find(|(region, _)| region == name);
-                list.map(|(_, services)| Arc::clone(services))
-            };
-            if lists.is_empty() {
-                continue;
+            if let eureka::Config::Server(node) = Arc::make_mut(&mut self.configs[at]) {
+                node.allow(&lists);
             }
-            let eureka::Config::Server(node) = Arc::make_mut(&mut self.configs[at]) else { continue };
-            node.global_white_list = of(GLOBAL);
-            let regions = node.remote_regions.iter().cloned();
-            node.remote_regions =
-                regions.map(|region| RemoteRegion { white_list: of(&region.name), ..region }).collect();
         }
     }
 
@@ -209,7 +198,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// The services that a setting lists.
-    fn services_of(&mut self, setting: &Setting) -> Arc<[ServiceId]> {
+    pub(super) fn services_of(&mut self, setting: &Setting) -> Arc<[ServiceId]> {
         let mut services = Vec::new();
         for name in setting.value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             match self.services.iter().position(|known| known.eq_ignore_ascii_case(name)) {

@@ -4,12 +4,12 @@
 //! changed before.
 
 use super::{Resolver, StepMoments};
-use crate::plan::world::{ClockChange, Fault, HostId, MessageAction, MessageMatch, Step};
+use crate::plan::world::{ClockChange, Fault, HostId, MessageAction, MessageMatch, Role, Step};
+use crate::protocol::eureka::node::HealthSource;
 use crate::protocol::eureka::{self, wire};
 use crate::protocol::{NodeId, Operation, SimTime};
 use crate::scenario::diagnostic::Spanned;
 use crate::scenario::selector::{Route, Who};
-use crate::scenario::system::Settings;
 use crate::scenario::timeline::{
     Action, Asked, ClockChange as WrittenClock, MessageAction as WrittenAction, MessageMatch as WrittenMatch,
     Request, Step as Written, When,
@@ -163,6 +163,7 @@ impl<'s> Resolver<'s> {
             }
             Action::Request(request) => self.request(request),
             Action::Set { who, settings } => self.set(who, settings),
+            Action::SetClient { who, client, instance } => self.set_client(who, client, instance),
             Action::Resolve(changes) => {
                 let mut faults = Vec::new();
                 for (name, behind) in changes {
@@ -295,6 +296,9 @@ impl<'s> Resolver<'s> {
         };
         let Some(owners) = self.processes_of(of) else { return Vec::new() };
         let Some(instances) = self.instances_of(of) else { return Vec::new() };
+        if matches!(request.what, Asked::SetHealth(_)) && !self.all_have_health_checks(of, &owners) {
+            return Vec::new();
+        }
         let mut faults = Vec::new();
         for (owner, instance) in owners.into_iter().zip(instances) {
             let operation = match &request.what {
@@ -314,28 +318,24 @@ impl<'s> Resolver<'s> {
         }
         faults
     }
+}
 
-    /// New settings of servers, on top of those that they have by then: steps are resolved in order of time.
-    fn set(&mut self, who: &Who, settings: &Settings) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for process in self.servers_of(who).unwrap_or_default() {
-            let earlier = self.steps.iter().rev().find_map(|step| match &step.fault {
-                Fault::Reconfigure { process: of, config } if *of == process => Some(*config as usize),
-                _ => None,
-            });
-            let Some(current) = self.configs.get(earlier.unwrap_or(process.index())) else { continue };
-            let eureka::Config::Server(node) = &**current else { continue };
-            let mut node = node.clone();
-            let server = Arc::make_mut(&mut node.server);
-            for setting in &settings.0 {
-                // A setting that was refused has been reported when it was read.
-                let _ = server.set(&setting.key, &setting.value);
-            }
-            let config = self.configs.len() as u32;
-            self.configs.push(Arc::new(eureka::Config::Server(node)));
-            faults.push(Fault::Reconfigure { process, config });
-        }
-        faults
+impl Resolver<'_> {
+    /// Whether all of these have a check of their health; what a check finds means nothing to the others.
+    fn all_have_health_checks(&mut self, who: &Who, nodes: &[NodeId]) -> bool {
+        let without = nodes.iter().find(|node| match &*self.configs[node.index()] {
+            eureka::Config::Server(_) => true,
+            eureka::Config::Client(client) => client.health == HealthSource::None,
+        });
+        let Some(node) = without else { return true };
+        let process = &self.processes[node.index()];
+        let help = match process.role {
+            Role::Server => "a service with `health: callback` or `health: actuator`",
+            Role::Client => "`health: callback` or `health: actuator` at the service",
+        };
+        let message = format!("no health check: `{}`", process.name);
+        self.error(who.span, message, Some(help.to_owned()));
+        false
     }
 }
 

@@ -402,7 +402,7 @@ fn other_regions_and_their_white_lists() {
 
 #[test]
 fn requests_of_instances_groups_and_their_metadata() {
-    let base = "title: t\nservers: { a: , b: }\nservices: { p: }\ntimeline:\n";
+    let base = "title: t\nservers: { a: , b: }\nservices: { p: { health: callback } }\ntimeline:\n";
     let asked = |step: &str| -> Vec<String> {
         let plan = plan(&format!("{base}- {{ at: 1m, {step} }}\n"));
         let asks = plan.world.steps.iter().filter_map(|step| match &step.fault {

@@ -93,6 +93,27 @@ impl ServerNode {
     }
 }
 
+/// White list of all regions that have none of their own.
+const GLOBAL: &str = "global";
+
+impl ServerNode {
+    /// Takes over white lists, by region; those of regions that are not there stay as they are.
+    pub fn allow(&mut self, lists: &[(String, Arc<[ServiceId]>)]) {
+        let of = |name: &str| {
+            let list = lists.iter().find(|(region, _)| region == name);
+            list.map(|(_, services)| Arc::clone(services))
+        };
+        if lists.is_empty() {
+            return;
+        }
+        self.global_white_list = of(GLOBAL).or(self.global_white_list.take());
+        let regions = self.remote_regions.iter().cloned();
+        self.remote_regions = regions
+            .map(|region| RemoteRegion { white_list: of(&region.name).or(region.white_list), ..region })
+            .collect();
+    }
+}
+
 impl ClientNode {
     /// A client of these servers that registers nothing, with nothing else said.
     pub fn new(

@@ -127,6 +127,11 @@ impl Action {
                 let keys: Vec<&str> = settings.0.iter().map(|setting| setting.key.as_str()).collect();
                 Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
             }
+            Action::SetClient { who, client, instance } => {
+                let keys = client.0.iter().chain(&instance.0).map(|setting| setting.key.as_str());
+                let keys: Vec<&str> = keys.collect();
+                Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
+            }
             Action::Resolve(changes) => {
                 let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
                 Some(format!("resolve {}", names.join(", ")))
@@ -299,8 +304,14 @@ fn clock(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Ac
 fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
     let mut fields = reader.fields(node, "`set`")?;
     let server = fields.with(reader, "server", who);
-    if fields.entry("server").is_none() {
-        return fields.missing(reader, "server");
+    let client = fields.with(reader, "client", who);
+    match (fields.entry("server"), fields.entry("client")) {
+        (None, None) => return fields.missing(reader, "server"),
+        (Some(_), Some(second)) => {
+            let help = "write a step of its own";
+            return reader.refuse(second.key_span, "`set` is of a `server` or of a `client`", help);
+        }
+        (Some(_), None) | (None, Some(_)) => {}
     }
     let mut settings = Settings::default();
     for entry in fields.rest() {
@@ -313,8 +324,24 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
         }
     }
     let span = fields.span();
+    let of_client = fields.entry("client").is_some();
     fields.finish(reader);
-    reader.diagnostics.extend(settings.remarks(Owner::Server));
+    // A client's keys, and those of what it registers, are different from each other.
+    let (mut client_settings, mut instance) = (Settings::default(), Settings::default());
+    if of_client {
+        let known = |owner: Owner, key: &str| owner.keys().iter().any(|known| known.matches(key).is_some());
+        for setting in &settings.0 {
+            let key = setting.key.as_str();
+            match !known(Owner::Client, key) && known(Owner::Instance, key) {
+                true => instance.0.push(setting.clone()),
+                false => client_settings.0.push(setting.clone()),
+            }
+        }
+        reader.diagnostics.extend(client_settings.remarks(Owner::Client));
+        reader.diagnostics.extend(instance.remarks(Owner::Instance));
+    } else {
+        reader.diagnostics.extend(settings.remarks(Owner::Server));
+    }
     if settings.0.is_empty() {
         return reader.refuse(
             span,
@@ -322,7 +349,10 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
             "such as `{ server: peer1, enable-self-preservation: false }`",
         );
     }
-    Some(Action::Set { who: server?, settings })
+    match of_client {
+        true => Some(Action::SetClient { who: client?, client: client_settings, instance }),
+        false => Some(Action::Set { who: server?, settings }),
+    }
 }
 
 fn resolve(reader: &mut Reader, node: &Node) -> Option<Action> {
