@@ -100,7 +100,7 @@ impl<'s> Resolver<'s> {
         let mut instance = layers.instance();
         if let Some(every) = &service.heartbeat_every {
             if every.is_zero() {
-                self.error(every.span, "heartbeats without a pause", Some("such as `250ms`".into()));
+                self.error(every.span, "heartbeats without a pause", Some("such as `1500ms`".into()));
             }
             instance.lease_renewal_interval = every.value;
         }
@@ -360,15 +360,18 @@ fn pools(client: &ClientConfig, server: Option<&ServerConfig>) -> Vec<PoolPolicy
     };
     let mut pools = vec![to_servers, to_servers];
     if let Some(server) = server {
+        // Each peer, and each region, has an HTTP client of its own, and both limits are that client's.
         pools.push(PoolPolicy {
             idle: server.peer_connection_idle_timeout,
-            max_per_address: server.peer_connections_per_host,
-            max_total: server.peer_connections_total,
+            max_per_address: server.peer_connections_per_host.min(server.peer_connections_total),
+            max_total: u32::MAX,
         });
         pools.push(PoolPolicy {
             idle: server.remote_region_connection_idle_timeout,
-            max_per_address: server.remote_region_connections_per_host,
-            max_total: server.remote_region_connections_total,
+            max_per_address: server
+                .remote_region_connections_per_host
+                .min(server.remote_region_connections_total),
+            max_total: u32::MAX,
         });
     }
     pools
