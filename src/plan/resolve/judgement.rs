@@ -91,7 +91,7 @@ impl Resolver<'_> {
             }
             WrittenExpected::Gauge { gauge, of, window, is } => {
                 let nodes = match gauge.of_clients() {
-                    true => self.reporting(of),
+                    true => self.reporting(of).filter(|nodes| self.can_report(*gauge, nodes, of)),
                     false => self.servers_of(of),
                 };
                 let (from, to) = self.window(window, reach)?;
@@ -159,6 +159,26 @@ impl Resolver<'_> {
             }
         }
         Some(nodes)
+    }
+
+    /// Whether all of these have such a figure: who does not register sends no heartbeats, who does not fetch has no copy.
+    fn can_report(&mut self, gauge: Gauge, nodes: &[NodeId], who: &Who) -> bool {
+        let registers = matches!(
+            gauge,
+            Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::PinnedServer | Gauge::Quarantined
+        );
+        let without = nodes.iter().find(|node| {
+            let client = match &*self.configs[node.index()] {
+                eureka::Config::Server(server) => &server.client,
+                eureka::Config::Client(client) => client,
+            };
+            if registers { client.instance.is_none() } else { !client.client.fetch_registry }
+        });
+        let Some(node) = without else { return true };
+        let message = format!("`{}` has no `{}`", self.processes[node.index()].name, gauge.name());
+        let help = if registers { "`register-with-eureka` is" } else { "`fetch-registry` is" };
+        self.error(who.span, message, Some(format!("{help} false for it")));
+        false
     }
 
     fn callers(&mut self, who: &Who) -> Option<Vec<NodeId>> {

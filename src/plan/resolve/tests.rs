@@ -484,3 +484,17 @@ fn every_shipped_scenario_resolves() {
     }
     assert!(seen >= 7, "found {seen}");
 }
+
+#[test]
+fn a_figure_that_a_client_has_not_is_no_expectation() {
+    let wrong = |client: &str, gauge: &str| {
+        let text = format!(
+            "title: t\nservers: {{ a: }}\nservices: {{ p: {{ client: {{ {client}: false }} }} }}\nexpect: [{{ gauge: {{ name: {gauge}, client: p, at: 1m, is: 0 }} }}]\n"
+        );
+        Plan::resolve(&scenario(&text)).err().map(|errors| errors[0].message.clone())
+    };
+    assert_eq!(wrong("fetch-registry", "copy-size"), Some("`p/0` has no `copy-size`".to_owned()));
+    assert_eq!(wrong("register-with-eureka", "quarantined"), Some("`p/0` has no `quarantined`".to_owned()));
+    assert_eq!(wrong("fetch-registry", "quarantined"), None);
+    assert_eq!(wrong("register-with-eureka", "copy-size"), None);
+}
