@@ -49,6 +49,7 @@ impl Agreement {
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
+            | Operation::SetOwnStatus { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }
             | Operation::SetHealth { .. } => {}

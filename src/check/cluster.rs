@@ -299,6 +299,7 @@ impl<'w> Cluster<'w> {
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
+            | Operation::SetOwnStatus { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }
             | Operation::SetHealth { .. } => return false,

@@ -37,7 +37,8 @@ impl Conflict {
                 | Operation::Register { instance }
                 | Operation::Renew { instance }
                 | Operation::Deregister { instance } => self.meddled[instance.index()] = true,
-                Operation::LookUp { .. }
+                Operation::SetOwnStatus { .. }
+                | Operation::LookUp { .. }
                 | Operation::SetMetadata { .. }
                 | Operation::SetHealth { .. }
                 | Operation::SetGroup { .. } => {}

@@ -170,6 +170,10 @@ fn fold_operation(operation: &Operation, into: &mut Digest) {
             subject(into, 4, *instance, None);
             into.fold(status_code(*status));
         }
+        Operation::SetOwnStatus { instance, status } => {
+            subject(into, 11, *instance, None);
+            into.fold(status_code(*status));
+        }
         Operation::ClearStatus { instance, status: None } => subject(into, 5, *instance, None),
         Operation::ClearStatus { instance, status: Some(status) } => {
             subject(into, 10, *instance, None);

@@ -173,6 +173,9 @@ impl Names<'_> {
             Operation::SetStatus { instance, status } => {
                 json!({"operation": "set-status", "instance": self.instance(*instance), "status": status.name()})
             }
+            Operation::SetOwnStatus { instance, status } => {
+                json!({"operation": "set-own-status", "instance": self.instance(*instance), "status": status.name()})
+            }
             Operation::ClearStatus { instance, status } => {
                 let mut text = json!({"operation": "clear-status", "instance": self.instance(*instance)});
                 if let Some(status) = status {

@@ -159,6 +159,7 @@ fn operation_text(world: &World, operation: &Operation) -> String {
         Operation::Renew { instance } => format!("renew {}", name(instance)),
         Operation::Deregister { instance } => format!("deregister {}", name(instance)),
         Operation::SetStatus { instance, status } => format!("set {} to {status}", name(instance)),
+        Operation::SetOwnStatus { instance, status } => format!("{} is {status}", name(instance)),
         Operation::ClearStatus { instance, status: None } => {
             format!("clear the override of {}", name(instance))
         }

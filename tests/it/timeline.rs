@@ -7,13 +7,16 @@ use regsim::plan::Plan;
 use regsim::run;
 use regsim::scenario::Scenario;
 
-/// Runs a scenario and expects that all of its expectations hold, and no check that is always on fails.
-fn holds(text: &str) {
+fn resolved(text: &str) -> Plan {
     let mut no_files = |_: &str| Err("no such file".to_owned());
     let scenario = Scenario::parse("case.yaml", format!("title: t\n{text}").as_bytes(), &[], &mut no_files);
     let scenario = scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
-    let plan = Plan::resolve(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
-    let outcome = run::run(&plan, 1, &mut ());
+    Plan::resolve(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]))
+}
+
+/// Runs a scenario and expects that all of its expectations hold, and no check that is always on fails.
+fn holds(text: &str) {
+    let outcome = run::run(&resolved(text), 1, &mut ());
     let failed = |finding: &&Finding| match finding.expected {
         true => finding.verdict != Verdict::Holds,
         false => finding.verdict == Verdict::Violated,
@@ -70,4 +73,75 @@ expect:
     check("", 0, 2);
     check("status: UP,", 0, 2);
     check("status: OUT_OF_SERVICE,", 1, 1);
+}
+
+/// The reference, 5.1: while its own status is not UP, a Netflix server carries out what it is asked and answers 307. Spring's
+/// does not look at it. (A Netflix server that is alone opens after 2.5 minutes at the latest, and is UP from then on.)
+#[test]
+fn a_server_that_is_not_up_redirects_and_does_it_all_the_same() {
+    let check = |profile: &str, joined: &str| {
+        holds(&format!(
+            r#"
+system: {{ eureka: {{ profile: {profile} }} }}
+servers: {{ peer1: }}
+services: {{ provider: {{ start: 6m }} }}
+timeline: [ {{ at: 5m, request: {{ set-status: peer1, status: DOWN }} }} ]
+expect:
+  - registered: {{ service: provider, server: peer1, by: 8m }}
+  - gauge: {{ name: overrides, server: peer1, at: 8m, is: 0 }}
+  - {joined}: {{ event: joined, of: provider }}
+"#
+        ));
+    };
+    check("netflix", "never");
+    check("spring-cloud", "sometimes");
+}
+
+/// Each peer has an HTTP client of its own: one that does not answer keeps its own connections alone.
+#[test]
+fn a_slow_peer_keeps_no_connection_from_another() {
+    holds(
+        r#"
+system: { eureka: { server: { peer-node-total-connections: 1, peer-node-read-timeout-ms: 30000 } } }
+servers: { a: , b: , c: }
+services: { provider: { start: 5m, servers: a } }
+timeline: [ { at: 4m59s, for: 1m, pause: b } ]
+expect: [ { registered: { service: provider, server: c, by: 5m2s } } ]
+"#,
+    );
+}
+
+/// A client fetches more often from the moment on at which it is told to.
+#[test]
+fn a_clients_settings_change_while_it_runs() {
+    holds(
+        r#"
+servers: { peer1: }
+services: { reader: { start: 5s } }
+timeline: [ { at: 2m, set: { client: reader, registry-fetch-interval-seconds: 5 } } ]
+expect:
+  - gauge: { name: fetch-age, client: reader/0, during: 3m..4m, is: "<= 6s" }
+  - violates: { gauge: { name: fetch-age, client: reader/0, during: 1m..2m, is: "<= 6s" } }
+"#,
+    );
+}
+
+#[test]
+fn heartbeats_faster_than_the_replication_are_noted_and_ask_no_agreement() {
+    let check = |every: &str, notes: usize, verdict: Verdict| {
+        let plan = resolved(&format!(
+            "servers: {{ a: , b: }}\nservices: {{ p: {{ start: 5s, heartbeat-every: {every} }} }}\nduration: 3m\n"
+        ));
+        assert_eq!(plan.notes.len(), notes, "{every}: {:?}", plan.notes);
+        let outcome = run::run(&plan, 1, &mut ());
+        let of =
+            |name: &str| outcome.findings.iter().find(|finding| finding.name == name).map(|it| it.verdict);
+        assert_eq!(
+            (of("servers-agree"), of("conflict-resolution")),
+            (Some(verdict), Some(verdict)),
+            "{every}"
+        );
+    };
+    check("499ms", 1, Verdict::Inconclusive);
+    check("1500ms", 0, Verdict::Holds);
 }

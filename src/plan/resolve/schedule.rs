@@ -305,7 +305,13 @@ impl<'s> Resolver<'s> {
                 Asked::Register => Operation::Register { instance },
                 Asked::Renew => Operation::Renew { instance },
                 Asked::Deregister => Operation::Deregister { instance },
-                Asked::SetStatus(status) => Operation::SetStatus { instance, status: *status },
+                Asked::SetStatus(status) => {
+                    let server = self.processes[owner.index()].role == Role::Server;
+                    match asked.is_none() && server {
+                        true => Operation::SetOwnStatus { instance, status: *status },
+                        false => Operation::SetStatus { instance, status: *status },
+                    }
+                }
                 Asked::ClearStatus(status) => Operation::ClearStatus { instance, status: *status },
                 Asked::SetMetadata(entries) => {
                     Operation::SetMetadata { instance, entries: Arc::clone(entries) }

@@ -344,6 +344,7 @@ impl Client {
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
             | Operation::SetStatus { .. }
+            | Operation::SetOwnStatus { .. }
             | Operation::ClearStatus { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }
