@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// All functions that are tests, and all files, of a folder and those below it.
-fn collect(folder: &Path, functions: &mut BTreeSet<String>, files: &mut BTreeSet<String>) {
+pub fn collect(folder: &Path, functions: &mut BTreeSet<String>, files: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder of the repository") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {

@@ -7,6 +7,7 @@ mod arrows;
 mod determinism;
 mod fidelity;
 mod docs;
+mod effects;
 mod keys;
 mod last_writer;
 mod parity;

@@ -223,8 +223,14 @@ impl<'s> Resolver<'s> {
             };
             for (of, calls) in &service.calls {
                 let Some(called) = self.services.iter().position(|known| *known == of.value) else {
-                    let valid = scenario.services.iter().map(|service| service.name.value.clone()).collect();
-                    self.unknown::<()>("service", of, valid);
+                    let valid: Vec<_> =
+                        scenario.services.iter().map(|service| service.name.value.clone()).collect();
+                    if valid.contains(&of.value) {
+                        let help = Some("`register-with-eureka` is false for it".to_owned());
+                        self.error(of.span, format!("`{}` registers nothing", of.value), help);
+                    } else {
+                        self.unknown::<()>("service", of, valid);
+                    }
                     continue;
                 };
                 let Some(every) = calls.rate.interval() else { continue };

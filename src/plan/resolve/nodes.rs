@@ -351,7 +351,7 @@ fn health(written: Option<HealthSource>, client: &ClientConfig) -> HealthSource 
     written.unwrap_or(switched_on)
 }
 
-/// The connection pools of a process: registration, queries, and, of a server, replication and other regions.
+/// The connection pools of a process: two of its client (Jersey uses but the first), and, of a server, replication and other regions.
 fn pools(client: &ClientConfig, server: Option<&ServerConfig>) -> Vec<PoolPolicy> {
     let to_servers = PoolPolicy {
         idle: client.connection_idle_timeout,

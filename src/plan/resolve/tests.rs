@@ -205,6 +205,13 @@ fn unknown_names_are_shown_together() {
 }
 
 #[test]
+fn only_what_registers_can_be_called() {
+    let text = "title: t\nservers: { a: }\nservices:\n  p: { client: { register-with-eureka: false } }\n  \
+                q: { calls: { p: 1/s } }\n";
+    assert_eq!(mistakes(text), ["`p` registers nothing"]);
+}
+
+#[test]
 fn one_name_stands_for_one_thing() {
     let text = "title: t\ntopology: { regions: { a: [z] } }\nservers: { a: }\n";
     assert_eq!(mistakes(text), ["one name for two things: `a`"]);

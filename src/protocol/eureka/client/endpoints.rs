@@ -13,7 +13,7 @@ use rand::Rng;
 
 use super::NEVER;
 use crate::protocol::eureka::node::ServiceUrl;
-use crate::protocol::{Address, Instant, PoolId, Stream};
+use crate::protocol::{Address, Instant, Stream};
 
 /// Which of the two independent transports a request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,13 +22,6 @@ pub enum Channel {
     Registration,
     /// Reads of the registry.
     Query,
-}
-
-impl Channel {
-    /// Each transport has connections of its own.
-    pub fn pool(self) -> PoolId {
-        PoolId(self as u8)
-    }
 }
 
 /// Most servers that one request can get to: it makes three attempts.

@@ -230,7 +230,7 @@ impl Client {
         let tag = EurekaTag::Client(Tag { task: run.task, run: run.id });
         let (connect, read) = self.transport.timeouts(&self.settings);
         let request = self.request(&run, status);
-        cx.call(to, channel(run.kind).pool(), request, connect, read, tag);
+        cx.call(to, self.transport.pool(channel(run.kind)), request, connect, read, tag);
         if self.runs.len() == self.runs.capacity() {
             self.runs.reserve_exact(1);
         }

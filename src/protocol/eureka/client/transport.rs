@@ -15,7 +15,7 @@ use crate::protocol::eureka::config::ClientConfig;
 use crate::protocol::eureka::node::Transport;
 use crate::protocol::eureka::wire::Identity;
 use crate::protocol::random::unit;
-use crate::protocol::{Address, Stream, Wall};
+use crate::protocol::{Address, PoolId, Stream, Wall};
 use rand::RngCore;
 
 /// Requests that one call on a new server may come to, redirects included (`RedirectingEurekaHttpClient`).
@@ -63,6 +63,15 @@ impl Transport {
             Transport::Jersey => (settings.connect_timeout, settings.read_timeout),
             Transport::RestClient => (settings.rest_connect_timeout, settings.rest_socket_timeout),
             Transport::WebClient => (Duration::from_secs(30), FOR_EVER),
+        }
+    }
+
+    /// The pool that a request takes its connection from. The HTTP client of Jersey is one for registrations and queries
+    /// (`DiscoveryClient.scheduleServerEndpointTask`); Spring makes one for each.
+    pub fn pool(self, channel: Channel) -> PoolId {
+        match self {
+            Transport::Jersey => PoolId(0),
+            Transport::RestClient | Transport::WebClient => PoolId(channel as u8),
         }
     }
 

@@ -56,7 +56,7 @@ use super::wire::{ItemResult, Response};
 use super::{Eureka, Tag as ProcessTag};
 use crate::protocol::{CallError, Cx, Event, Gauge, Input, Instant, PoolId, Status, Wall};
 
-// A server's connection pools: 0 and 1 are the embedded client's (`client::endpoints::Channel`: registrations, reads), and these.
+// A server's connection pools: 0 and 1 are the embedded client's (`Transport::pool`), and these.
 
 /// For what is told to peers. Connections to different peers do not share a limit: each peer has an HTTP client of its own.
 pub const REPLICATION: PoolId = PoolId(2);

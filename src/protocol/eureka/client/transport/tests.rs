@@ -217,4 +217,8 @@ fn timeouts_and_identity_depend_on_the_library() {
     assert_eq!(seconds(Transport::Jersey), (5, 8, Identity::DefaultClient));
     assert_eq!(seconds(Transport::RestClient), (7, 180, Identity::Nobody));
     assert_eq!(seconds(Transport::WebClient), (30, 1_000_000_000, Identity::Nobody));
+
+    let shared =
+        |transport: Transport| transport.pool(Channel::Registration) == transport.pool(Channel::Query);
+    assert!(shared(Transport::Jersey) && !shared(Transport::RestClient) && !shared(Transport::WebClient));
 }
