@@ -145,3 +145,21 @@ fn heartbeats_faster_than_the_replication_are_noted_and_ask_no_agreement() {
     check("499ms", 1, Verdict::Inconclusive);
     check("1500ms", 0, Verdict::Holds);
 }
+
+/// A client that fetches one address alone holds what is behind it, and is not asked for more.
+#[test]
+fn a_client_of_one_address_is_no_subscriber_of_all() {
+    holds(
+        r#"
+servers: { peer1: }
+services:
+  shop: { start: 5s }
+  bank: { start: 5s }
+  reader: { start: 5s, client: { registry-refresh-single-vip-address: shop, register-with-eureka: false } }
+expect:
+  - converged: { within: 2m }
+  - registered: { service: shop, client: reader, by: 4m }
+  - not-registered: { service: bank, client: reader, by: 4m }
+"#,
+    );
+}

@@ -315,7 +315,7 @@ impl Resolver<'_> {
         let nodes = self.processes_of(who)?;
         let sees = |node: &NodeId| {
             let process = &self.processes[node.index()];
-            process.role == Role::Server || process.subscribes
+            process.role == Role::Server || self.fetches(*node)
         };
         let seeing: Vec<NodeId> = nodes.into_iter().filter(sees).collect();
         match seeing.is_empty() {

@@ -129,7 +129,8 @@ impl<'s> Resolver<'s> {
             let instance = registrations.as_ref().map(|of| self.register(node, of));
             let process = &mut self.processes[node.index()];
             process.pools = pools(&client, None);
-            process.subscribes = client.fetch_registry;
+            // Who fetches one address alone never holds the whole truth.
+            process.subscribes = client.fetch_registry && client.single_vip.is_empty();
             let profile = scenario.system.profile;
             let node = ClientNode {
                 fixes: Arc::clone(&fixes),
