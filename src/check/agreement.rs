@@ -43,7 +43,7 @@ impl Agreement {
             return;
         }
         match operation {
-            Operation::SetStatus { instance, .. } | Operation::ClearStatus { instance } => {
+            Operation::SetStatus { instance, .. } | Operation::ClearStatus { instance, .. } => {
                 self.overridden[instance.index()] = true;
             }
             // Whose status that changes is known to the servers alone, and not at one time.
@@ -51,6 +51,7 @@ impl Agreement {
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
+            | Operation::SetOwnStatus { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }
             | Operation::SetHealth { .. } => {}

@@ -75,6 +75,8 @@ impl Held {
 struct Shown {
     view: Arc<View>,
     holders: u32,
+    /// Of these, those that are to hold the whole truth.
+    subscribers: u32,
     differs: u32,
 }
 
@@ -180,7 +182,7 @@ impl<'w> Cluster<'w> {
         self.held[node.index()].as_ref()
     }
 
-    /// What a subscribed client's cache shows; none while it does not run.
+    /// What a client's cache shows; none while it does not run.
     pub fn shown(&self, node: NodeId) -> Option<&View> {
         self.shown_by[node.index()].map(|at| &*self.shown[at].view)
     }
@@ -198,7 +200,7 @@ impl<'w> Cluster<'w> {
 
     /// The same over subscribed clients alone.
     pub fn cache_disagreement(&self) -> u64 {
-        self.shown.iter().map(|shown| u64::from(shown.holders) * u64::from(shown.differs)).sum()
+        self.shown.iter().map(|shown| u64::from(shown.subscribers) * u64::from(shown.differs)).sum()
     }
 
     /// Since when disagreement has been 0, if it is.
@@ -215,7 +217,10 @@ impl<'w> Cluster<'w> {
     pub fn differences(&self, most: usize) -> Vec<String> {
         let observers = (0..self.running.len()).map(|at| NodeId(at as u32)).filter(|node| {
             self.held[node.index()].as_ref().map_or_else(
-                || self.shown_by[node.index()].is_some_and(|at| self.shown[at].differs > 0),
+                || {
+                    let differs = |at: usize| self.shown[at].differs > 0;
+                    self.subscribes(*node) && self.shown_by[node.index()].is_some_and(differs)
+                },
                 |held| held.differs > 0,
             )
         });
@@ -295,10 +300,11 @@ impl<'w> Cluster<'w> {
         }
         let (instance, overridden) = match operation {
             Operation::SetStatus { instance, status } => (*instance, Some(*status)),
-            Operation::ClearStatus { instance } => (*instance, None),
+            Operation::ClearStatus { instance, .. } => (*instance, None),
             Operation::Register { .. }
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
+            | Operation::SetOwnStatus { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }
             | Operation::SetHealth { .. } => return false,
@@ -335,7 +341,7 @@ impl<'w> Cluster<'w> {
                 self.set_truth(*instance, Truth { announced: Some((*status, *version)), ..truth });
                 true
             }
-            Event::Adopted { view, .. } if self.world.processes[node.index()].subscribes => {
+            Event::Adopted { view, .. } if self.world.processes[node.index()].role == Role::Client => {
                 self.show(node, Some(view));
                 true
             }
@@ -371,17 +377,25 @@ impl<'w> Cluster<'w> {
             let listed = shown.view.get(instance).map(|listing| listing.status);
             let (differed, differs) = (before.differs(listed), truth.differs(listed));
             shown.differs = shown.differs + u32::from(differs) - u32::from(differed);
-            self.disagreement += u64::from(differs) * u64::from(shown.holders);
-            self.disagreement -= u64::from(differed) * u64::from(shown.holders);
+            self.disagreement += u64::from(differs) * u64::from(shown.subscribers);
+            self.disagreement -= u64::from(differed) * u64::from(shown.subscribers);
         }
+    }
+
+    fn subscribes(&self, node: NodeId) -> bool {
+        self.world.processes[node.index()].subscribes
     }
 
     /// Lets a cache show a view, or nothing once its process has ended.
     fn show(&mut self, node: NodeId, view: Option<&Arc<View>>) {
+        let subscribes = self.subscribes(node);
         if let Some(at) = self.shown_by[node.index()].take() {
             let before = &mut self.shown[at];
             before.holders -= 1;
-            self.disagreement -= u64::from(before.differs);
+            if subscribes {
+                before.subscribers -= 1;
+                self.disagreement -= u64::from(before.differs);
+            }
             if before.holders == 0 {
                 before.view = Arc::default();
             }
@@ -391,7 +405,8 @@ impl<'w> Cluster<'w> {
         let at = match self.shown.iter().position(same) {
             Some(at) => at,
             None => {
-                let fresh = Shown { view: Arc::clone(view), holders: 0, differs: self.compare(view) };
+                let fresh =
+                    Shown { view: Arc::clone(view), holders: 0, subscribers: 0, differs: self.compare(view) };
                 match self.shown.iter().position(|shown| shown.holders == 0) {
                     Some(free) => {
                         self.shown[free] = fresh;
@@ -405,7 +420,10 @@ impl<'w> Cluster<'w> {
             }
         };
         self.shown[at].holders += 1;
-        self.disagreement += u64::from(self.shown[at].differs);
+        if subscribes {
+            self.shown[at].subscribers += 1;
+            self.disagreement += u64::from(self.shown[at].differs);
+        }
         self.shown_by[node.index()] = Some(at);
     }
 

@@ -33,11 +33,12 @@ impl Conflict {
         {
             match operation {
                 Operation::SetStatus { instance, .. }
-                | Operation::ClearStatus { instance }
+                | Operation::ClearStatus { instance, .. }
                 | Operation::Register { instance }
                 | Operation::Renew { instance }
                 | Operation::Deregister { instance } => self.meddled[instance.index()] = true,
-                Operation::LookUp { .. }
+                Operation::SetOwnStatus { .. }
+                | Operation::LookUp { .. }
                 | Operation::SetMetadata { .. }
                 | Operation::SetHealth { .. }
                 | Operation::SetGroup { .. } => {}

@@ -170,7 +170,15 @@ fn fold_operation(operation: &Operation, into: &mut Digest) {
             subject(into, 4, *instance, None);
             into.fold(status_code(*status));
         }
-        Operation::ClearStatus { instance } => subject(into, 5, *instance, None),
+        Operation::SetOwnStatus { instance, status } => {
+            subject(into, 11, *instance, None);
+            into.fold(status_code(*status));
+        }
+        Operation::ClearStatus { instance, status: None } => subject(into, 5, *instance, None),
+        Operation::ClearStatus { instance, status: Some(status) } => {
+            subject(into, 10, *instance, None);
+            into.fold(status_code(*status));
+        }
         Operation::LookUp { service, except } => {
             into.fold(6 << 32 | u64::from(service.0));
             into.fold(except.map_or(u64::MAX, |instance| u64::from(instance.0)));

@@ -173,8 +173,15 @@ impl Names<'_> {
             Operation::SetStatus { instance, status } => {
                 json!({"operation": "set-status", "instance": self.instance(*instance), "status": status.name()})
             }
-            Operation::ClearStatus { instance } => {
-                json!({"operation": "clear-status", "instance": self.instance(*instance)})
+            Operation::SetOwnStatus { instance, status } => {
+                json!({"operation": "set-own-status", "instance": self.instance(*instance), "status": status.name()})
+            }
+            Operation::ClearStatus { instance, status } => {
+                let mut text = json!({"operation": "clear-status", "instance": self.instance(*instance)});
+                if let Some(status) = status {
+                    text["status"] = json!(status.name());
+                }
+                text
             }
             Operation::LookUp { service, except } => json!({
                 "operation": "look-up",

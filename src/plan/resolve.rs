@@ -6,6 +6,7 @@
 //! [`judgement`].
 
 mod about;
+mod changes;
 mod fleet;
 mod judgement;
 mod nodes;

@@ -124,6 +124,10 @@ fn said(world: &World, fault: &Fault) -> String {
                 MessageAction::Redirect(to) => {
                     format!("Redirect {what} to {}", world.addresses[to.index()].name)
                 }
+                MessageAction::Fail { status, body } => {
+                    let body = body.as_ref().map_or_else(String::new, |body| format!(" and {body}"));
+                    format!("Fail({status}) {what}{body}")
+                }
                 action => format!("{action:?} {what}"),
             }
         }
@@ -155,7 +159,13 @@ fn operation_text(world: &World, operation: &Operation) -> String {
         Operation::Renew { instance } => format!("renew {}", name(instance)),
         Operation::Deregister { instance } => format!("deregister {}", name(instance)),
         Operation::SetStatus { instance, status } => format!("set {} to {status}", name(instance)),
-        Operation::ClearStatus { instance } => format!("clear the override of {}", name(instance)),
+        Operation::SetOwnStatus { instance, status } => format!("{} is {status}", name(instance)),
+        Operation::ClearStatus { instance, status: None } => {
+            format!("clear the override of {}", name(instance))
+        }
+        Operation::ClearStatus { instance, status: Some(status) } => {
+            format!("clear the override of {}, to {status}", name(instance))
+        }
         Operation::LookUp { service, except: _ } => format!("look up {}", world.services[service.index()]),
         Operation::SetMetadata { instance, entries } => {
             let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}={value}")).collect();

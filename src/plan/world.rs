@@ -415,8 +415,8 @@ pub enum MessageAction {
     Delay(Duration),
     /// It arrives twice (datagrams; a call is executed twice).
     Duplicate,
-    /// The caller gets this HTTP status instead (requests only).
-    Fail(u16),
+    /// The caller gets this HTTP status instead, with such a body (requests only).
+    Fail { status: u16, body: Option<Arc<str>> },
     /// The caller is told with 302 to ask there instead (requests only).
     Redirect(Address),
     /// The connection breaks under it, with an I/O error that has no message (requests only).

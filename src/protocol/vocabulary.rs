@@ -57,8 +57,10 @@ pub enum Operation {
     Deregister { instance: InstanceId },
     /// At a server: override the instance's status. At a client: change its own status.
     SetStatus { instance: InstanceId, status: Status },
-    /// At a server: remove the status override.
-    ClearStatus { instance: InstanceId },
+    /// At a server that registers itself: change its own status, as its application would.
+    SetOwnStatus { instance: InstanceId, status: Status },
+    /// At a server: remove the status override; the instance then has `status`, `Unknown` where none is given.
+    ClearStatus { instance: InstanceId, status: Option<Status> },
     /// Pick an instance of the service, as the client's load balancer would; `except` is one that has just failed.
     LookUp { service: ServiceId, except: Option<InstanceId> },
     /// At a server: change the instance's metadata there. At a client: change its own.

@@ -13,6 +13,9 @@ use super::units::{Range, Rate, Unit};
 use crate::protocol::eureka::node::{HealthSource, Rule, Transport};
 use std::time::Duration;
 
+/// How long replication waits for more tasks: faster heartbeats overtake it.
+const BATCH_DELAY: Duration = Duration::from_millis(500);
+
 /// A registry server.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -177,6 +180,11 @@ impl Service {
             fields.optional::<OneOrMore<Spanned<String>>>(reader, "servers").map(|servers| servers.0);
         service.start = fields.optional(reader, "start");
         service.heartbeat_every = fields.optional(reader, "heartbeat-every");
+        if let Some(every) = service.heartbeat_every.as_ref().filter(|every| every.value < BATCH_DELAY) {
+            let message = "heartbeats faster than the delay of replication (500 ms): servers need never agree, \
+                           and `servers-agree` and `conflict-resolution` say nothing";
+            reader.note(every.span, message);
+        }
         if let Some(entry) = fields.entry("calls") {
             for call in reader.named(&entry.value, "calls") {
                 let calls = Calls::from_node(reader, &call.value);

@@ -36,6 +36,12 @@ impl Reader {
         self.diagnostics.push(Diagnostic { source, span, severity: Severity::Error, message, help });
     }
 
+    /// Records something that is no mistake and should be known.
+    pub fn note(&mut self, span: Span, message: impl Into<String>) {
+        let ((source, span), message) = (self.sources.locate(span), message.into());
+        self.diagnostics.push(Diagnostic { source, span, severity: Severity::Note, message, help: None });
+    }
+
     /// Records a mistake whose right form is known, and is `None`.
     pub fn refuse<T>(
         &mut self,

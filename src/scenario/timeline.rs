@@ -77,8 +77,10 @@ pub enum Action {
     Clock { who: Who, change: ClockChange },
     /// An operator, or the application itself, asks for something.
     Request(Request),
-    /// Settings change.
+    /// Settings of servers change.
     Set { who: Who, settings: Settings },
+    /// Settings of clients change, and of what they register.
+    SetClient { who: Who, client: Settings, instance: Settings },
     /// The address book changes.
     Resolve(Vec<(Spanned<String>, Behind)>),
 }
@@ -107,8 +109,8 @@ pub enum MessageAction {
     Delay(Duration),
     /// It arrives twice.
     Duplicate,
-    /// The caller gets this HTTP status instead.
-    Fail(u16),
+    /// The caller gets this HTTP status instead, with such a body.
+    Fail { status: u16, body: Option<Arc<str>> },
     /// The caller is sent to this server or address with 302.
     Redirect(Spanned<String>),
     /// The connection breaks, and the caller gets an I/O error without a message.
@@ -150,8 +152,8 @@ pub enum Asked {
     Deregister,
     /// At a server: override its status. At the instance: change it.
     SetStatus(Status),
-    /// Remove the override.
-    ClearStatus,
+    /// Remove the override; what the status is then, if the operator says so.
+    ClearStatus(Option<Status>),
     /// Change its metadata, at a server or at the instance.
     SetMetadata(Entries),
     /// What its health check finds from now on.

@@ -421,8 +421,8 @@ impl<P: Protocol> Simulation<P> {
                 self.travel_forth(index, Purpose::Request, 0);
                 self.travel_forth(copy, Purpose::Request, 0);
             }
-            Fate::Fail(code) => {
-                self.fail_request(index, CallError::Status { code, body: None, location: None });
+            Fate::Fail { status: code, body } => {
+                self.fail_request(index, CallError::Status { code, body, location: None });
             }
             Fate::Redirect(to) => {
                 self.fail_request(index, CallError::Status { code: 302, body: None, location: Some(to) });
@@ -529,7 +529,7 @@ impl<P: Protocol> Simulation<P> {
             Fate::Drop => call.fall_silent(),
             Fate::Delay(by_ns) => self.travel_back(index, Purpose::Answer, by_ns),
             // An answer that comes twice is ignored, and the others happen to requests only.
-            Fate::Pass | Fate::Twice | Fate::Fail(_) | Fate::Redirect(_) | Fate::Break => {
+            Fate::Pass | Fate::Twice | Fate::Fail { .. } | Fate::Redirect(_) | Fate::Break => {
                 self.travel_back(index, Purpose::Answer, 0)
             }
         }

@@ -57,7 +57,7 @@ impl<P: Protocol> Simulation<P> {
             Fate::Drop => return,
             Fate::Delay(by_ns) => (1, by_ns),
             Fate::Twice => (2, 0),
-            Fate::Pass | Fate::Fail(_) | Fate::Redirect(_) | Fate::Break => (1, 0),
+            Fate::Pass | Fate::Fail { .. } | Fate::Redirect(_) | Fate::Break => (1, 0),
         };
         let copies = copies + u32::from(self.network.doubles(source, target, &draws));
         for copy in 0..copies {

@@ -165,7 +165,7 @@ impl<P: Protocol> Simulation<P> {
             Fate::Drop => {}
             Fate::Delay(by_ns) => self.enqueue(index, end, body, by_ns),
             // TCP removes doubles, and statuses belong to calls.
-            Fate::Pass | Fate::Twice | Fate::Fail(_) | Fate::Redirect(_) | Fate::Break => {
+            Fate::Pass | Fate::Twice | Fate::Fail { .. } | Fate::Redirect(_) | Fate::Break => {
                 self.enqueue(index, end, body, 0);
             }
         }

@@ -1,21 +1,25 @@
 //! Interference with single messages: what a step of the schedule does to requests, answers, link messages and datagrams of a
 //! certain kind. Decided when the message is sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::world::{Fault, MessageAction, MessageMatch};
 use crate::protocol::{Address, NodeId, Wire};
 
 /// What happens to one message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Pass,
     Drop,
     /// It takes so many nanoseconds longer.
     Delay(u64),
     Twice,
-    /// Requests only: the caller gets this status.
-    Fail(u16),
+    /// Requests only: the caller gets this status and body.
+    Fail {
+        status: u16,
+        body: Option<Arc<str>>,
+    },
     /// Requests only: the caller is sent there with 302.
     Redirect(Address),
     /// Requests only: the connection breaks.
@@ -62,7 +66,9 @@ impl Messages {
                     MessageAction::Drop => Fate::Drop,
                     MessageAction::Delay(by) => Fate::Delay(nanos(*by)),
                     MessageAction::Duplicate => Fate::Twice,
-                    MessageAction::Fail(code) => Fate::Fail(*code),
+                    MessageAction::Fail { status, body } => {
+                        Fate::Fail { status: *status, body: body.clone() }
+                    }
                     MessageAction::Redirect(to) => Fate::Redirect(*to),
                     MessageAction::Break => Fate::Break,
                 };

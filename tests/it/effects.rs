@@ -137,7 +137,6 @@ const VIPS: Given = &[("PROVIDER", "transport.write-cluster-vip: eureka-server")
 const COMPOSITE: Given = &[("PROVIDER", "transport.bootstrap-resolver-strategy: composite")];
 const READ: Given = &[("PROVIDER", "transport.bootstrap-resolver-for-query: false")];
 const BOOTSTRAP: Given = &[("PROVIDER", "transport.read-cluster-vip: eureka-server")];
-const HEALTH: Given = &[("MORE", "  - { at: 4m, request: { set-health: provider/1, health: DOWN } }")];
 
 /// A world, what is set in it beforehand, and the setting.
 struct Row {
@@ -367,7 +366,7 @@ fn every_setting_changes_what_happens() {
         row(Client, "transport.applications-resolver-data-staleness-threshold-seconds", "9")
             .at("PROVIDER")
             .given(&[READ, BOOTSTRAP]),
-        row(Client, "healthcheck.enabled", "true").given(&[HEALTH]),
+        row(Client, "healthcheck.enabled", "true"),
         row(Instance, "lease-renewal-interval-in-seconds", "9"),
         row(Instance, "lease-expiration-duration-in-seconds", "20"),
         row(Instance, "instance-enabled-onit", "true"),

@@ -14,3 +14,4 @@ mod parity;
 mod power_loss;
 mod seam;
 mod settings;
+mod timeline;

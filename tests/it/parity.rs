@@ -171,7 +171,7 @@ fn a_story_of_the_register_is_the_same_under_both_drivers() {
         (1, register(4)),
         (0, Operation::Deregister { instance: InstanceId(4) }),
         (1, LOOK_UP),
-        (1, Operation::ClearStatus { instance: InstanceId(4) }),
+        (1, Operation::ClearStatus { instance: InstanceId(4), status: None }),
         // A closed port, where the write cannot arrive, and an open one.
         (1, Operation::SetStatus { instance: InstanceId(4), status: Status::Down }),
         (0, register(5)),

@@ -45,7 +45,11 @@ fn registers() -> (BTreeSet<&'static str>, Vec<Record>) {
         look_up(200, 1),
         ask(250, 2, Operation::Renew { instance: InstanceId(1) }),
         // A proxy answers instead.
-        during(300, 400, Fault::Messages { matching: puts, action: MessageAction::Fail(502) }),
+        during(
+            300,
+            400,
+            Fault::Messages { matching: puts, action: MessageAction::Fail { status: 502, body: None } },
+        ),
         write(350, 0, 2),
         // Kept connections meet silence.
         during(500, 900, Fault::Partition { groups: vec![vec![HostId(0)], vec![HostId(1), HostId(2)]] }),

@@ -236,7 +236,7 @@ impl<'s> Resolver<'s> {
                 let Some(every) = calls.rate.interval() else { continue };
                 for &caller in &callers {
                     let process = &self.processes[caller.index()];
-                    if !process.subscribes {
+                    if !self.fetches(caller) {
                         let help = Some(
                             "callers keep a copy of the registry: `client: { fetch-registry: true }`".into(),
                         );

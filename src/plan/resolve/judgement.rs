@@ -90,7 +90,7 @@ impl Resolver<'_> {
             }
             WrittenExpected::Gauge { gauge, of, window, is } => {
                 let nodes = match gauge.of_clients() {
-                    true => self.reporting(of),
+                    true => self.reporting(of).filter(|nodes| self.can_report(*gauge, nodes, of)),
                     false => self.servers_of(of),
                 };
                 let (from, to) = self.window(window, reach)?;
@@ -155,6 +155,23 @@ impl Resolver<'_> {
             Arc::make_mut(&mut self.configs[config]).client_mut().reports = true;
         }
         Some(nodes)
+    }
+
+    /// Whether all of these have such a figure: who does not register sends no heartbeats, who does not fetch has no copy.
+    fn can_report(&mut self, gauge: Gauge, nodes: &[NodeId], who: &Who) -> bool {
+        let registers = matches!(
+            gauge,
+            Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::PinnedServer | Gauge::Quarantined
+        );
+        let without = nodes.iter().find(|node| {
+            let client = self.configs[node.index()].client();
+            if registers { client.instance.is_none() } else { !client.client.fetch_registry }
+        });
+        let Some(node) = without else { return true };
+        let message = format!("`{}` has no `{}`", self.processes[node.index()].name, gauge.name());
+        let help = if registers { "`register-with-eureka` is" } else { "`fetch-registry` is" };
+        self.error(who.span, message, Some(format!("{help} false for it")));
+        false
     }
 
     fn callers(&mut self, who: &Who) -> Option<Vec<NodeId>> {
@@ -291,7 +308,7 @@ impl Resolver<'_> {
         let nodes = self.processes_of(who)?;
         let sees = |node: &NodeId| {
             let process = &self.processes[node.index()];
-            process.role == Role::Server || process.subscribes
+            process.role == Role::Server || self.fetches(*node)
         };
         let seeing: Vec<NodeId> = nodes.into_iter().filter(sees).collect();
         match seeing.is_empty() {

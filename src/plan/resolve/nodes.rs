@@ -28,8 +28,6 @@ use std::time::Duration;
 const SERVER_APPLICATION: &str = "eureka-server";
 /// Life of Spring Cloud LoadBalancer's cache (`spring.cloud.loadbalancer.cache.ttl`).
 const SPRING_BALANCER_CACHE: Duration = Duration::from_secs(35);
-/// White list of all regions that have none of their own.
-const GLOBAL: &str = "global";
 
 /// What the instances of one service, or one server, register.
 struct Registrations {
@@ -99,7 +97,7 @@ impl<'s> Resolver<'s> {
         let mut instance = layers.instance();
         if let Some(every) = &service.heartbeat_every {
             if every.is_zero() {
-                self.error(every.span, "heartbeats without a pause", Some("such as `250ms`".into()));
+                self.error(every.span, "heartbeats without a pause", Some("such as `1500ms`".into()));
             }
             instance.lease_renewal_interval = every.value;
         }
@@ -137,7 +135,8 @@ impl<'s> Resolver<'s> {
             let instance = registrations.as_mut().map(|of| self.register(node, of));
             let process = &mut self.processes[node.index()];
             process.pools = pools(&client, None);
-            process.subscribes = client.fetch_registry;
+            // Who fetches one address alone never holds the whole truth.
+            process.subscribes = client.fetch_registry && client.single_vip.is_empty();
             let profile = scenario.system.profile;
             let node = ClientNode {
                 fixes: Arc::clone(&fixes),
@@ -178,24 +177,9 @@ impl<'s> Resolver<'s> {
                 .into_iter()
                 .filter_map(|(found, setting)| Some((found.name?, self.services_of(setting))))
                 .collect();
-            // Spring asks for the region in lower case, so a list under another name is never found.
-            let asked = |name: &str| match scenario.system.profile {
-                Profile::Netflix => name.to_owned(),
-                Profile::SpringCloud => name.to_lowercase(),
-            };
-            let of = |name: &str| {
-                let asked = asked(name);
-                let list = lists.iter().find(|(region, _)| *region == asked);
-                list.map(|(_, services)| Arc::clone(services))
-            };
-            if lists.is_empty() {
-                continue;
+            if let eureka::Config::Server(node) = Arc::make_mut(&mut self.configs[at]) {
+                node.allow(&lists);
             }
-            let eureka::Config::Server(node) = Arc::make_mut(&mut self.configs[at]) else { continue };
-            node.global_white_list = of(GLOBAL);
-            let regions = node.remote_regions.iter().cloned();
-            node.remote_regions =
-                regions.map(|region| RemoteRegion { white_list: of(&region.name), ..region }).collect();
         }
     }
 
@@ -224,7 +208,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// The services that a setting lists.
-    fn services_of(&mut self, setting: &Setting) -> Arc<[ServiceId]> {
+    pub(super) fn services_of(&mut self, setting: &Setting) -> Arc<[ServiceId]> {
         let mut services = Vec::new();
         for name in setting.value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             match self.services.iter().position(|known| known.eq_ignore_ascii_case(name)) {
@@ -422,15 +406,18 @@ fn pools(client: &ClientConfig, server: Option<&ServerConfig>) -> Vec<PoolPolicy
     };
     let mut pools = vec![to_servers, to_servers];
     if let Some(server) = server {
+        // Each peer, and each region, has an HTTP client of its own, and both limits are that client's.
         pools.push(PoolPolicy {
             idle: server.peer_connection_idle_timeout,
-            max_per_address: server.peer_connections_per_host,
-            max_total: server.peer_connections_total,
+            max_per_address: server.peer_connections_per_host.min(server.peer_connections_total),
+            max_total: u32::MAX,
         });
         pools.push(PoolPolicy {
             idle: server.remote_region_connection_idle_timeout,
-            max_per_address: server.remote_region_connections_per_host,
-            max_total: server.remote_region_connections_total,
+            max_per_address: server
+                .remote_region_connections_per_host
+                .min(server.remote_region_connections_total),
+            max_total: u32::MAX,
         });
     }
     pools

@@ -4,12 +4,12 @@
 //! changed before.
 
 use super::{Resolver, StepMoments};
-use crate::plan::world::{ClockChange, Fault, HostId, MessageAction, MessageMatch, Step};
+use crate::plan::world::{ClockChange, Fault, HostId, MessageAction, MessageMatch, Role, Step};
+use crate::protocol::eureka::node::HealthSource;
 use crate::protocol::eureka::{self, wire};
 use crate::protocol::{NodeId, Operation, SimTime};
 use crate::scenario::diagnostic::Spanned;
 use crate::scenario::selector::{Route, Who};
-use crate::scenario::system::Settings;
 use crate::scenario::timeline::{
     Action, Asked, ClockChange as WrittenClock, MessageAction as WrittenAction, MessageMatch as WrittenMatch,
     Request, Step as Written, When,
@@ -163,6 +163,7 @@ impl<'s> Resolver<'s> {
             }
             Action::Request(request) => self.request(request),
             Action::Set { who, settings } => self.set(who, settings),
+            Action::SetClient { who, client, instance } => self.set_client(who, client, instance),
             Action::Resolve(changes) => {
                 let mut faults = Vec::new();
                 for (name, behind) in changes {
@@ -254,7 +255,9 @@ impl<'s> Resolver<'s> {
             WrittenAction::Drop => MessageAction::Drop,
             WrittenAction::Delay(delay) => MessageAction::Delay(*delay),
             WrittenAction::Duplicate => MessageAction::Duplicate,
-            WrittenAction::Fail(code) => MessageAction::Fail(*code),
+            WrittenAction::Fail { status, body } => {
+                MessageAction::Fail { status: *status, body: body.clone() }
+            }
             WrittenAction::Redirect(to) => MessageAction::Redirect(self.server_or_address(to)?),
             WrittenAction::Break => MessageAction::Break,
         };
@@ -276,7 +279,7 @@ impl<'s> Resolver<'s> {
             }
             (Asked::SetStatus(_) | Asked::SetMetadata(_) | Asked::SetHealth(_), _) | (_, Some(_)) => None,
             (Asked::SetGroup { .. }, None) => Some(("a group is known to servers", "such as `to: peer1`")),
-            (Asked::Register | Asked::Renew | Asked::Deregister | Asked::ClearStatus, None) => Some((
+            (Asked::Register | Asked::Renew | Asked::Deregister | Asked::ClearStatus(_), None) => Some((
                 "an instance itself is asked for nothing but `set-status`, `set-metadata` and `set-health`",
                 "name a server: `to: peer1`",
             )),
@@ -293,14 +296,23 @@ impl<'s> Resolver<'s> {
         };
         let Some(owners) = self.processes_of(of) else { return Vec::new() };
         let Some(instances) = self.instances_of(of) else { return Vec::new() };
+        if matches!(request.what, Asked::SetHealth(_)) && !self.all_have_health_checks(of, &owners) {
+            return Vec::new();
+        }
         let mut faults = Vec::new();
         for (owner, instance) in owners.into_iter().zip(instances) {
             let operation = match &request.what {
                 Asked::Register => Operation::Register { instance },
                 Asked::Renew => Operation::Renew { instance },
                 Asked::Deregister => Operation::Deregister { instance },
-                Asked::SetStatus(status) => Operation::SetStatus { instance, status: *status },
-                Asked::ClearStatus => Operation::ClearStatus { instance },
+                Asked::SetStatus(status) => {
+                    let server = self.processes[owner.index()].role == Role::Server;
+                    match asked.is_none() && server {
+                        true => Operation::SetOwnStatus { instance, status: *status },
+                        false => Operation::SetStatus { instance, status: *status },
+                    }
+                }
+                Asked::ClearStatus(status) => Operation::ClearStatus { instance, status: *status },
                 Asked::SetMetadata(entries) => {
                     Operation::SetMetadata { instance, entries: Arc::clone(entries) }
                 }
@@ -312,29 +324,24 @@ impl<'s> Resolver<'s> {
         }
         faults
     }
+}
 
-    /// New settings of servers, on top of those that they have by then: steps are resolved in order of time.
-    fn set(&mut self, who: &Who, settings: &Settings) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for process in self.servers_of(who).unwrap_or_default() {
-            let earlier = self.steps.iter().rev().find_map(|step| match &step.fault {
-                Fault::Reconfigure { process: of, config } if *of == process => Some(*config as usize),
-                _ => None,
-            });
-            let Some(current) = self.configs.get(earlier.unwrap_or(process.index())) else { continue };
-            let eureka::Config::Server(node) = &**current else { continue };
-            let mut node = node.clone();
-            let server = Arc::make_mut(&mut node.server);
-            for setting in &settings.0 {
-                // A setting that was refused has been reported when it was read.
-                let _ = server.set(&setting.key, &setting.value);
-            }
-            server.guard(self.scenario.system.profile);
-            let config = self.configs.len() as u32;
-            self.configs.push(Arc::new(eureka::Config::Server(node)));
-            faults.push(Fault::Reconfigure { process, config });
-        }
-        faults
+impl Resolver<'_> {
+    /// Whether all of these have a check of their health; what a check finds means nothing to the others.
+    fn all_have_health_checks(&mut self, who: &Who, nodes: &[NodeId]) -> bool {
+        let without = nodes.iter().find(|node| match &*self.configs[node.index()] {
+            eureka::Config::Server(_) => true,
+            eureka::Config::Client(client) => client.health == HealthSource::None,
+        });
+        let Some(node) = without else { return true };
+        let process = &self.processes[node.index()];
+        let help = match process.role {
+            Role::Server => "a service with `health: callback` or `health: actuator`",
+            Role::Client => "`health: callback` or `health: actuator` at the service",
+        };
+        let message = format!("no health check: `{}`", process.name);
+        self.error(who.span, message, Some(help.to_owned()));
+        false
     }
 }
 

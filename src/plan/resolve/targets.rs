@@ -5,6 +5,7 @@
 
 use super::{Named, Resolver};
 use crate::plan::world::{HostId, Process, RegionId, Role, ZoneId};
+use crate::protocol::eureka;
 use crate::protocol::{InstanceId, Key, NodeId};
 use crate::scenario::diagnostic::Spanned;
 use crate::scenario::selector::{Selector, Who};
@@ -59,6 +60,11 @@ impl Resolver<'_> {
                 self.refuse(who.span, message, "the name of a server, or `servers`")
             }
         }
+    }
+
+    /// Whether it is a client that keeps a copy of the registry, of all or of a part.
+    pub(super) fn fetches(&self, node: NodeId) -> bool {
+        matches!(&*self.configs[node.index()], eureka::Config::Client(client) if client.client.fetch_registry)
     }
 
     /// All servers.

@@ -409,7 +409,7 @@ fn other_regions_and_their_white_lists() {
 
 #[test]
 fn requests_of_instances_groups_and_their_metadata() {
-    let base = "title: t\nservers: { a: , b: }\nservices: { p: }\ntimeline:\n";
+    let base = "title: t\nservers: { a: , b: }\nservices: { p: { health: callback } }\ntimeline:\n";
     let asked = |step: &str| -> Vec<String> {
         let plan = plan(&format!("{base}- {{ at: 1m, {step} }}\n"));
         let asks = plan.world.steps.iter().filter_map(|step| match &step.fault {
@@ -667,4 +667,18 @@ fn a_server_has_an_application_even_if_it_does_not_register() {
     };
     assert_eq!(apps(true), [Some(ServiceId(0)); 2]);
     assert_eq!(apps(false), [None; 2], "nobody is registered under that name");
+}
+
+#[test]
+fn a_figure_that_a_client_has_not_is_no_expectation() {
+    let wrong = |client: &str, gauge: &str| {
+        let text = format!(
+            "title: t\nservers: {{ a: }}\nservices: {{ p: {{ client: {{ {client}: false }} }} }}\nexpect: [{{ gauge: {{ name: {gauge}, client: p, at: 1m, is: 0 }} }}]\n"
+        );
+        Plan::resolve(&scenario(&text)).err().map(|errors| errors[0].message.clone())
+    };
+    assert_eq!(wrong("fetch-registry", "copy-size"), Some("`p/0` has no `copy-size`".to_owned()));
+    assert_eq!(wrong("register-with-eureka", "quarantined"), Some("`p/0` has no `quarantined`".to_owned()));
+    assert_eq!(wrong("fetch-registry", "quarantined"), None);
+    assert_eq!(wrong("register-with-eureka", "copy-size"), None);
 }

@@ -118,6 +118,30 @@ impl ServerNode {
     }
 }
 
+/// White list of all regions that have none of their own.
+const GLOBAL: &str = "global";
+
+impl ServerNode {
+    /// Takes over white lists, by region; those of regions that are not there stay as they are. Spring asks for a region in lower
+    /// case, so a list under another name is never found.
+    pub fn allow(&mut self, lists: &[(String, Arc<[ServiceId]>)]) {
+        let spring = self.client.profile == Profile::SpringCloud;
+        let of = |name: &str| {
+            let asked = if spring { name.to_lowercase() } else { name.to_owned() };
+            let list = lists.iter().find(|(region, _)| *region == asked);
+            list.map(|(_, services)| Arc::clone(services))
+        };
+        if lists.is_empty() {
+            return;
+        }
+        self.global_white_list = of(GLOBAL).or(self.global_white_list.take());
+        let regions = self.remote_regions.iter().cloned();
+        self.remote_regions = regions
+            .map(|region| RemoteRegion { white_list: of(&region.name).or(region.white_list), ..region })
+            .collect();
+    }
+}
+
 impl ClientNode {
     /// A client of these servers that registers nothing, with nothing else said.
     pub fn new(

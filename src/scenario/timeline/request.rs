@@ -61,7 +61,8 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Request> {
             format!("such as {example}"),
         );
     }
-    spare.retain(|(value, _)| needs.is_none_or(|(needed, _)| needed != *value));
+    let may = if key == "clear-status" { "status" } else { "" };
+    spare.retain(|(value, _)| needs.is_none_or(|(needed, _)| needed != *value) && *value != may);
     if let Some((value, span)) = spare.first() {
         return reader.refuse(*span, format!("`{key}` takes no `{value}`"), "leave it out");
     }
@@ -70,7 +71,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Request> {
         "renew" => Asked::Renew,
         "deregister" => Asked::Deregister,
         "set-status" => Asked::SetStatus(status?),
-        "clear-status" => Asked::ClearStatus,
+        "clear-status" => Asked::ClearStatus(status),
         "set-metadata" => Asked::SetMetadata(metadata?),
         "set-health" => Asked::SetHealth(health?),
         _ => {
@@ -121,7 +122,8 @@ pub(super) fn label(reader: &Reader, request: &Request) -> String {
         Asked::Renew => format!("renew {of}"),
         Asked::Deregister => format!("deregister {of}"),
         Asked::SetStatus(status) => format!("set {of} {status}"),
-        Asked::ClearStatus => format!("clear status of {of}"),
+        Asked::ClearStatus(None) => format!("clear status of {of}"),
+        Asked::ClearStatus(Some(status)) => format!("clear status of {of} to {status}"),
         Asked::SetMetadata(entries) => {
             let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}={value}")).collect();
             format!("set {} of {of}", entries.join(" "))

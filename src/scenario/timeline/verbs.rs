@@ -10,6 +10,7 @@ use crate::scenario::system::{Owner, Settings};
 use crate::scenario::topology::{Behind, Quality};
 use crate::scenario::tree::{Node, Value};
 use crate::scenario::units::Shown;
+use std::sync::Arc;
 
 /// A verb: its key, whether it may, must or must not have a `for`, and how it is read.
 pub(super) struct Verb {
@@ -101,7 +102,7 @@ impl Action {
                     MessageAction::Drop => format!("drop {what}"),
                     MessageAction::Delay(delay) => format!("delay {what} by {}", Shown(*delay)),
                     MessageAction::Duplicate => format!("duplicate {what}"),
-                    MessageAction::Fail(code) => format!("fail {what} with {code}"),
+                    MessageAction::Fail { status, .. } => format!("fail {what} with {status}"),
                     MessageAction::Redirect(to) => format!("redirect {what} to {}", to.value),
                     MessageAction::Break => format!("break {what}"),
                 })
@@ -124,6 +125,11 @@ impl Action {
             }
             Action::Set { who, settings } => {
                 let keys: Vec<&str> = settings.0.iter().map(|setting| setting.key.as_str()).collect();
+                Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
+            }
+            Action::SetClient { who, client, instance } => {
+                let keys = client.0.iter().chain(&instance.0).map(|setting| setting.key.as_str());
+                let keys: Vec<&str> = keys.collect();
                 Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
             }
             Action::Resolve(changes) => {
@@ -208,7 +214,7 @@ impl FromNode for MessageAction {
         if let Value::Map(entries) = &node.value {
             let mut fields = reader.fields(node, "`do`")?;
             let delay = fields.optional(reader, "delay").map(MessageAction::Delay);
-            let fail = fields.with(reader, "fail", http_status).map(MessageAction::Fail);
+            let fail = fields.with(reader, "fail", failure);
             let redirect = fields.optional(reader, "redirect").map(MessageAction::Redirect);
             fields.finish(reader);
             if entries.len() != 1 {
@@ -252,6 +258,21 @@ enum MessageKind {
     Break,
 }
 
+/// A status, alone or with the text that is the body of the answer.
+fn failure(reader: &mut Reader, node: &Node) -> Option<MessageAction> {
+    let Value::Map(_) = &node.value else {
+        return Some(MessageAction::Fail { status: http_status(reader, node)?, body: None });
+    };
+    let mut fields = reader.fields(node, "`fail`")?;
+    let status = match fields.entry("status") {
+        Some(entry) => http_status(reader, &entry.value),
+        None => fields.missing(reader, "status"),
+    };
+    let body = fields.with(reader, "body", |reader, node| reader.text(node, "a text").map(Arc::from));
+    fields.finish(reader);
+    Some(MessageAction::Fail { status: status?, body })
+}
+
 fn http_status(reader: &mut Reader, node: &Node) -> Option<u16> {
     let code = u64::from_node(reader, node)?;
     match u16::try_from(code) {
@@ -283,8 +304,14 @@ fn clock(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Ac
 fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
     let mut fields = reader.fields(node, "`set`")?;
     let server = fields.with(reader, "server", who);
-    if fields.entry("server").is_none() {
-        return fields.missing(reader, "server");
+    let client = fields.with(reader, "client", who);
+    match (fields.entry("server"), fields.entry("client")) {
+        (None, None) => return fields.missing(reader, "server"),
+        (Some(_), Some(second)) => {
+            let help = "write a step of its own";
+            return reader.refuse(second.key_span, "`set` is of a `server` or of a `client`", help);
+        }
+        (Some(_), None) | (None, Some(_)) => {}
     }
     let mut settings = Settings::default();
     for entry in fields.rest() {
@@ -297,8 +324,24 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
         }
     }
     let span = fields.span();
+    let of_client = fields.entry("client").is_some();
     fields.finish(reader);
-    reader.diagnostics.extend(settings.remarks(Owner::Server));
+    // A client's keys, and those of what it registers, are different from each other.
+    let (mut client_settings, mut instance) = (Settings::default(), Settings::default());
+    if of_client {
+        let known = |owner: Owner, key: &str| owner.keys().iter().any(|known| known.matches(key).is_some());
+        for setting in &settings.0 {
+            let key = setting.key.as_str();
+            match !known(Owner::Client, key) && known(Owner::Instance, key) {
+                true => instance.0.push(setting.clone()),
+                false => client_settings.0.push(setting.clone()),
+            }
+        }
+        reader.diagnostics.extend(client_settings.remarks(Owner::Client));
+        reader.diagnostics.extend(instance.remarks(Owner::Instance));
+    } else {
+        reader.diagnostics.extend(settings.remarks(Owner::Server));
+    }
     if settings.0.is_empty() {
         return reader.refuse(
             span,
@@ -306,7 +349,10 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
             "such as `{ server: peer1, enable-self-preservation: false }`",
         );
     }
-    Some(Action::Set { who: server?, settings })
+    match of_client {
+        true => Some(Action::SetClient { who: client?, client: client_settings, instance }),
+        false => Some(Action::Set { who: server?, settings }),
+    }
 }
 
 fn resolve(reader: &mut Reader, node: &Node) -> Option<Action> {

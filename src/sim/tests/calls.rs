@@ -403,11 +403,11 @@ fn messages_are_interfered_with() {
     let second = |name: &str| MessageMatch { nth: Some(2), ..kind(name) };
     interfere(
         second("ping"),
-        MessageAction::Fail(503),
+        MessageAction::Fail { status: 503, body: Some("busy".into()) },
         &[
             "1040 ping Ok(\"answer\")",
             "2020 ping Ok(\"answer\")",
-            "3020 ping Err(Status { code: 503, body: None, location: None })",
+            "3020 ping Err(Status { code: 503, body: Some(\"busy\"), location: None })",
             "4020 ping Ok(\"answer\")",
         ],
         &["1030 request ping from 0", "2010 request ping from 0", "4010 request ping from 0"],

@@ -138,7 +138,10 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::Slow { processes, factor_milli: 100_000 }),
         Just(Fault::Reset { from: client, to: server }),
         Just(Fault::Messages { matching: kind("ping"), action: MessageAction::Duplicate }),
-        Just(Fault::Messages { matching: kind("ping"), action: MessageAction::Fail(503) }),
+        Just(Fault::Messages {
+            matching: kind("ping"),
+            action: MessageAction::Fail { status: 503, body: None }
+        }),
         Just(Fault::Messages { matching: kind("answer"), action: MessageAction::Drop }),
         Just(Fault::Stop { processes: vec![NodeId(0)] }),
         Just(Fault::Clock { hosts: vec![HostId(1)], change: ClockChange::Drift(-300_000) }),

@@ -343,6 +343,7 @@ impl Client {
             | Operation::Renew { .. }
             | Operation::Deregister { .. }
             | Operation::SetStatus { .. }
+            | Operation::SetOwnStatus { .. }
             | Operation::ClearStatus { .. }
             | Operation::LookUp { .. }
             | Operation::SetMetadata { .. }

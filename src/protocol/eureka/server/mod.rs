@@ -365,7 +365,7 @@ impl Server {
 
     /// At each turn of a dispatcher, after each answer, and every minute: never for a heartbeat alone.
     fn report_replication(&mut self, cx: &mut Cx<'_, Eureka>) {
-        let figures = self.peers.figures();
+        let figures = self.peers.figures(self.node.server.max_threads_for_status_replication);
         let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.gauge(Gauge::ReplicationPending, count(figures.pending as u64), cx);
         self.gauge(Gauge::ReplicationOverflow, count(figures.tasks.overflows), cx);

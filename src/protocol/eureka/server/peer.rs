@@ -249,6 +249,12 @@ impl Peer {
         counters
     }
 
+    /// Workers alive: those of the instances, and of groups even where nothing is told of any.
+    pub(super) fn workers(&self, for_groups: u32) -> usize {
+        let for_groups = self.groups.as_ref().map_or(for_groups as usize, Acceptor::workers);
+        self.instances.workers() + for_groups
+    }
+
     /// Its dispatchers.
     pub(super) fn dispatchers(&self) -> impl Iterator<Item = &Acceptor> {
         std::iter::once(&self.instances).chain(&self.groups)

@@ -297,11 +297,11 @@ impl Peers {
     }
 
     /// Figures over all peers there are now, and, of what is counted up, also those that are gone.
-    pub(super) fn figures(&self) -> Figures {
+    pub(super) fn figures(&self, for_groups: u32) -> Figures {
         let dispatchers = || self.peers.iter().flat_map(Peer::dispatchers);
         Figures {
             pending: dispatchers().map(Acceptor::waiting).sum(),
-            workers: dispatchers().map(Acceptor::workers).sum(),
+            workers: self.peers.iter().map(|peer| peer.workers(for_groups)).sum(),
             tasks: dispatchers().map(Acceptor::counters).fold(self.gone, |sum, counters| sum + counters),
             not_found: self.not_found,
             conflicts: self.conflicts,

@@ -42,8 +42,17 @@ impl Server {
         response
     }
 
-    /// An operation of the operator: the request that he would send by hand.
+    /// An operation of the operator: the request that he would send by hand. Or the application's own: no request at all.
     pub(super) fn operate(&mut self, operation: &Operation, cx: &mut Cx<'_, Eureka>) -> Answer {
+        if let Operation::SetOwnStatus { instance, status } = *operation {
+            let own = self.node.client.instance.as_ref().is_some_and(|own| own.id == instance);
+            if !own {
+                return Answer::Failed(0);
+            }
+            self.client.set_status(status, cx);
+            self.advance(cx);
+            return Answer::Ok;
+        }
         let request = match self.by_hand(operation, cx) {
             Ok(request) => request,
             Err(answer) => return answer,
@@ -70,8 +79,8 @@ impl Server {
                 let (app, status) = (app(id)?, Some(status));
                 Request::SetStatus { app, id, status, last_dirty, replication }
             }
-            Operation::ClearStatus { instance: id } => {
-                let (app, status) = (app(id)?, Some(Status::Unknown));
+            Operation::ClearStatus { instance: id, status } => {
+                let (app, status) = (app(id)?, Some(status.unwrap_or(Status::Unknown)));
                 Request::ClearStatus { app, id, status, last_dirty, replication }
             }
             Operation::SetMetadata { instance: id, ref entries } => {
@@ -80,7 +89,9 @@ impl Server {
             Operation::SetGroup { ref group, enabled } => {
                 Request::SetGroup { name: Arc::clone(group), enabled: Some(enabled), replication }
             }
-            Operation::LookUp { .. } | Operation::SetHealth { .. } => return Err(Answer::Failed(0)),
+            Operation::LookUp { .. } | Operation::SetHealth { .. } | Operation::SetOwnStatus { .. } => {
+                return Err(Answer::Failed(0));
+            }
         })
     }
 

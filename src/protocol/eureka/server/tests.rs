@@ -376,7 +376,7 @@ fn an_operator_sends_requests_by_hand() {
     driver.register(info(1, 100), false);
     assert_eq!(driver.ask(Operation::SetStatus { instance: id, status: OutOfService }), 200);
     assert_eq!((driver.status(1), driver.gauge(Gauge::Overrides)), (Some(OutOfService), 1));
-    assert_eq!(driver.ask(Operation::ClearStatus { instance: id }), 200);
+    assert_eq!(driver.ask(Operation::ClearStatus { instance: id, status: None }), 200);
     assert_eq!((driver.status(1), driver.gauge(Gauge::Overrides)), (Some(Unknown), 0));
     assert_eq!(driver.ask(Operation::Renew { instance: id }), 404, "the client is to register again");
     assert_eq!(driver.ask(Operation::Deregister { instance: id }), 200);

@@ -32,7 +32,10 @@ impl Names {
                     ("register", []) => Operation::Register { instance },
                     ("renew", []) => Operation::Renew { instance },
                     ("deregister", []) => Operation::Deregister { instance },
-                    ("clear-status", []) => Operation::ClearStatus { instance },
+                    ("clear-status", []) => Operation::ClearStatus { instance, status: None },
+                    ("clear-status", [name]) => {
+                        Operation::ClearStatus { instance, status: Some(status(name).ok_or_else(wrong)?) }
+                    }
                     ("set-status", [name]) => {
                         Operation::SetStatus { instance, status: status(name).ok_or_else(wrong)? }
                     }

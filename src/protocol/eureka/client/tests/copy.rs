@@ -181,7 +181,7 @@ fn what_a_client_does_by_itself_cannot_be_asked_of_it() {
         Operation::Register { instance },
         Operation::Renew { instance },
         Operation::Deregister { instance },
-        Operation::ClearStatus { instance },
+        Operation::ClearStatus { instance, status: None },
         Operation::SetStatus { instance: InstanceId(99), status: Status::Down },
     ] {
         rig.ask(operation);

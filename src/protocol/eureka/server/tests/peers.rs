@@ -192,10 +192,10 @@ fn counters_outlive_their_peer() {
     let mut driver = with_peers(2);
     driver.register(info(1, 100), true);
     told(&mut driver);
-    assert_eq!(driver.gauge(Gauge::ReplicationWorkers), 40);
+    assert_eq!(driver.gauge(Gauge::ReplicationWorkers), 42);
     reconfigured(&mut driver, |node| node.client.service_urls = Arc::from([url("defaultZone", "peer1", 1)]));
     told(&mut driver);
-    assert_eq!((driver.gauge(Gauge::ReplicationAccepted), driver.gauge(Gauge::ReplicationWorkers)), (3, 20));
+    assert_eq!((driver.gauge(Gauge::ReplicationAccepted), driver.gauge(Gauge::ReplicationWorkers)), (3, 21));
 }
 
 /// Writes that come from peers, in whole minutes.

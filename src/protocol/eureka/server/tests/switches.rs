@@ -63,7 +63,7 @@ fn an_override_may_make_the_server_newer_than_the_client() {
             driver.held(1).map(|held| held.last_dirty),
             Some(version + if dirties { 1000 } else { 0 })
         );
-        driver.at(2000).ask(Operation::ClearStatus { instance: InstanceId(1) });
+        driver.at(2000).ask(Operation::ClearStatus { instance: InstanceId(1), status: None });
         assert_eq!(driver.heartbeat(1, version), 404);
         driver.register(info(1, version + 10), false);
         assert_eq!(driver.status(1), Some(status), "dirties: {dirties}");
