@@ -11,7 +11,9 @@ use std::fmt::Write as _;
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters_backend::text_anchor::{HPos, Pos, VPos};
-use plotters_backend::{BackendColor, BackendStyle, BackendTextStyle, FontFamily, FontStyle};
+use plotters_backend::{
+    BackendColor, BackendStyle, BackendTextStyle, DrawingErrorKind, FontFamily, FontStyle,
+};
 
 use super::font::{self, Weight};
 use super::scene::{Anchor, Point, Rect, Scene, Shape, Step, Text};
@@ -32,59 +34,123 @@ pub fn svg(scene: &Scene) -> String {
     annotate(scene, &drawn)
 }
 
-/// The picture as a PNG file, at twice the size.
+/// The picture as a PNG file, at twice the size. With 256 colours or fewer, as most sheets have, it gets a palette and one byte a
+/// pixel: a third of the work and smaller files.
 pub fn png(scene: &Scene) -> Vec<u8> {
     let (width, height) = (scene.width.unsigned_abs(), scene.height.unsigned_abs());
-    let mut pixels = vec![255u8; width as usize * height as usize * 3];
-    {
-        let mut backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
-        paint(scene, &mut backend, Medium::Raster);
-        backend.present().expect("drawing into memory cannot fail");
-    }
+    let mut palette = Palette::default();
+    let mut content = Vec::with_capacity(width as usize * height as usize);
+    let few = bands(scene).all(|pixels| palette.number(&pixels, &mut content));
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
     encoder.set_filter(png::Filter::NoFilter);
-    let content = match indexed(&pixels) {
-        Some((palette, indices)) => {
-            encoder.set_color(png::ColorType::Indexed);
-            encoder.set_palette(palette);
-            indices
-        }
-        None => {
-            encoder.set_color(png::ColorType::Rgb);
-            pixels
-        }
-    };
+    if few {
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(palette.colours);
+    } else {
+        encoder.set_color(png::ColorType::Rgb);
+        content = bands(scene).flatten().collect();
+    }
     let mut writer = encoder.write_header().expect(IN_MEMORY);
     writer.write_image_data(&content).expect("the buffer has the size of the picture");
     writer.finish().expect(IN_MEMORY);
     bytes
 }
 
-/// Palette and one byte a pixel, if 256 colours suffice, as they do for most sheets: a third of the work and smaller files.
-fn indexed(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let mut numbers: BTreeMap<[u8; 3], u8> = BTreeMap::new();
-    let mut palette = Vec::new();
-    let mut indices = Vec::with_capacity(pixels.len() / 3);
-    let mut last = ([0; 3], None);
-    for pixel in pixels.chunks_exact(3) {
-        let colour = [pixel[0], pixel[1], pixel[2]];
-        if last.1.is_none() || last.0 != colour {
-            let next = numbers.len();
-            let number = match numbers.entry(colour) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(free) => {
-                    palette.extend_from_slice(&colour);
-                    *free.insert(u8::try_from(next).ok()?)
+/// Rows of a picture that are drawn at a time: a whole one, three bytes a pixel, would be more memory than most runs need.
+const BAND: i32 = 256;
+
+/// The pixels of the picture, from top to bottom.
+fn bands(scene: &Scene) -> impl Iterator<Item = Vec<u8>> {
+    let size = (scene.width.unsigned_abs(), scene.height.unsigned_abs());
+    (0..scene.height).step_by(BAND as usize).map(move |top| {
+        let height = BAND.min(scene.height - top).unsigned_abs();
+        let mut pixels = vec![255u8; size.0 as usize * height as usize * 3];
+        let backend = BitMapBackend::with_buffer(&mut pixels, (size.0, height));
+        let mut band = Band { backend, top, size };
+        paint(scene, &mut band, Medium::Raster);
+        band.present().expect(IN_MEMORY);
+        drop(band);
+        pixels
+    })
+}
+
+/// A part of a picture, in the coordinates of the whole. What lies outside is cut off by the backend.
+struct Band<'a> {
+    backend: BitMapBackend<'a>,
+    top: i32,
+    /// Of the whole picture: text outside it is not drawn.
+    size: (u32, u32),
+}
+
+impl DrawingBackend for Band<'_> {
+    type ErrorType = <BitMapBackend<'static> as DrawingBackend>::ErrorType;
+
+    fn get_size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    fn ensure_prepared(&mut self) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        self.backend.ensure_prepared()
+    }
+
+    fn present(&mut self) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        self.backend.present()
+    }
+
+    fn draw_pixel(
+        &mut self,
+        at: Point,
+        colour: BackendColor,
+    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        self.backend.draw_pixel((at.0, at.1 - self.top), colour)
+    }
+
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        from: Point,
+        to: Point,
+        style: &S,
+        fill: bool,
+    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        self.backend.draw_rect((from.0, from.1 - self.top), (to.0, to.1 - self.top), style, fill)
+    }
+}
+
+/// The colours of a picture, in order of their first pixel.
+#[derive(Debug, Default)]
+struct Palette {
+    colours: Vec<u8>,
+    numbers: BTreeMap<[u8; 3], u8>,
+}
+
+impl Palette {
+    /// Adds the numbers of the colours of these pixels; false if 256 do not suffice.
+    fn number(&mut self, pixels: &[u8], indices: &mut Vec<u8>) -> bool {
+        let mut last = None;
+        for pixel in pixels.chunks_exact(3) {
+            let colour = [pixel[0], pixel[1], pixel[2]];
+            let number = match last {
+                Some((same, number)) if same == colour => number,
+                _ => {
+                    let next = self.numbers.len();
+                    match self.numbers.entry(colour) {
+                        Entry::Occupied(known) => *known.get(),
+                        Entry::Vacant(free) => {
+                            let Ok(next) = u8::try_from(next) else { return false };
+                            self.colours.extend_from_slice(&colour);
+                            *free.insert(next)
+                        }
+                    }
                 }
             };
-            last = (colour, Some(number));
+            last = Some((colour, number));
+            indices.push(number);
         }
-        indices.extend(last.1);
+        true
     }
-    Some((palette, indices))
 }
 
 /// What the backend makes of shapes.
@@ -291,11 +357,16 @@ mod tests {
 
     #[test]
     fn few_colours_become_a_palette_and_many_do_not() {
-        let (palette, indices) = indexed(&[9, 9, 9, 1, 2, 3, 9, 9, 9]).expect("two colours");
+        let numbered = |bands: &[&[u8]]| {
+            let (mut palette, mut indices) = (Palette::default(), Vec::new());
+            let few = bands.iter().all(|pixels| palette.number(pixels, &mut indices));
+            few.then_some((palette.colours, indices))
+        };
+        let (palette, indices) = numbered(&[&[9, 9, 9, 1, 2, 3], &[9, 9, 9]]).expect("two colours");
         assert_eq!((palette, indices), (vec![9, 9, 9, 1, 2, 3], vec![0, 1, 0]));
         let many: Vec<u8> = (0..=256u16).flat_map(|k| [(k % 256) as u8, (k / 256) as u8, 0]).collect();
-        assert_eq!(indexed(&many), None);
-        assert!(indexed(&many[3..]).is_some());
+        assert_eq!(numbered(&[&many]), None);
+        assert!(numbered(&[&many[3..]]).is_some());
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn spring_knows_no_groups_even_in_aws() {
     let mut node = node(Profile::SpringCloud, 1);
     node.cloud = true;
     let mut driver = Driver::new(node);
-    assert_eq!(driver.gauge(Gauge::ReplicationWorkers), 20, "none for groups");
+    assert_eq!(driver.gauge(Gauge::ReplicationWorkers), 21, "the thread for groups is there, and idle");
     assert_eq!(put(&mut driver, "g", Some(false), false), 400);
     driver.register(of_group(1, "g"), true);
     driver.register(InstanceInfo { status: OutOfService, ..of_group(2, "g") }, true);
