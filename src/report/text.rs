@@ -196,10 +196,12 @@ impl Timeline<'_> {
     }
 
     /// One line a check, the worst first, and a second one where the evidence of a violation is long. What does not fit is
-    /// counted.
+    /// counted. In a run that holds, checks that had nothing to judge come last.
     fn verdicts(&self, room: usize) -> Vec<String> {
         let mut checks: Vec<&CheckResult> = self.checks.iter().collect();
-        checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
+        let all_hold = self.verdict == Verdict::Holds;
+        let idle = |check: &CheckResult| all_hold && check.verdict == Verdict::Inconclusive;
+        checks.sort_by_key(|check| (idle(check), std::cmp::Reverse(check.verdict)));
         let name = checks.iter().map(|check| columns(&check.name)).max().unwrap_or(0).clamp(12, 40);
         let mut entries: Vec<Vec<String>> = checks.iter().map(|check| self.check(check, name)).collect();
         let needed = |entries: &[Vec<String>]| entries.iter().map(Vec::len).sum::<usize>();
@@ -211,6 +213,7 @@ impl Timeline<'_> {
         let mut lines = entries.concat();
         if hidden > 0 {
             let worst = match checks[shown].verdict {
+                _ if checks[shown..].iter().any(|check| idle(check)) => "which hold or had nothing to judge",
                 Verdict::Holds => "all of which hold",
                 Verdict::Inconclusive => "some of which are inconclusive",
                 Verdict::Violated => "some of which are violated",

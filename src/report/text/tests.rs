@@ -54,6 +54,28 @@ fn a_crowded_run_counts_what_it_cannot_show() {
 }
 
 #[test]
+fn what_had_nothing_to_judge_comes_last_in_a_run_that_holds() {
+    let check = |name: &str, verdict| check(name, verdict, None, "");
+    let checks = [check("idle", Verdict::Inconclusive), check("good", Verdict::Holds)];
+    let first = |verdict| {
+        let run = samples::calm();
+        let lines = Timeline {
+            run: &run,
+            verdict,
+            checks: &checks,
+            replay: None,
+            report: None,
+            columns: 96,
+            colour: false,
+        }
+        .verdicts(9);
+        lines[0].clone()
+    };
+    assert!(first(Verdict::Holds).contains("good"));
+    assert!(first(Verdict::Inconclusive).contains("idle"));
+}
+
+#[test]
 fn every_screen_fits() {
     let odd = RunView { span: Span { start: 7, end: 3 }, converged_at: Some(1), ..samples::split() };
     for run in [samples::split(), samples::calm(), samples::crowded(), odd, RunView::default()] {
