@@ -158,6 +158,13 @@ fn gauge_code(gauge: Gauge) -> u64 {
         Gauge::HeartbeatDelay => 28,
         Gauge::FetchDelay => 29,
         Gauge::CopySize => 30,
+        Gauge::QueryPinnedServer => 31,
+        Gauge::QueryQuarantined => 32,
+        Gauge::CopyUp => 33,
+        Gauge::CopyDown => 34,
+        Gauge::CopyStarting => 35,
+        Gauge::CopyOutOfService => 36,
+        Gauge::CopyUnknown => 37,
     }
 }
 

@@ -190,11 +190,25 @@ pub enum Gauge {
     FetchDelay,
     /// Client: instances in its copy of the registry.
     CopySize,
+    /// Client: the server that its reads go to, by the number of its address; -1 without one.
+    QueryPinnedServer,
+    /// Client: servers in quarantine for reads.
+    QueryQuarantined,
+    /// Client: of the instances in its copy, those with status UP.
+    CopyUp,
+    /// Client: of these, with status DOWN.
+    CopyDown,
+    /// Client: of these, with status STARTING.
+    CopyStarting,
+    /// Client: of these, with status OUT_OF_SERVICE.
+    CopyOutOfService,
+    /// Client: of these, with status UNKNOWN.
+    CopyUnknown,
 }
 
 impl Gauge {
     /// All gauges.
-    pub const ALL: [Gauge; 31] = [
+    pub const ALL: [Gauge; 38] = [
         Gauge::RenewalsLastMinute,
         Gauge::RenewalThreshold,
         Gauge::ExpectedClients,
@@ -226,6 +240,13 @@ impl Gauge {
         Gauge::HeartbeatDelay,
         Gauge::FetchDelay,
         Gauge::CopySize,
+        Gauge::QueryPinnedServer,
+        Gauge::QueryQuarantined,
+        Gauge::CopyUp,
+        Gauge::CopyDown,
+        Gauge::CopyStarting,
+        Gauge::CopyOutOfService,
+        Gauge::CopyUnknown,
     ];
 
     /// The name in scenarios and reports.
@@ -262,6 +283,13 @@ impl Gauge {
             Gauge::HeartbeatDelay => "heartbeat-delay",
             Gauge::FetchDelay => "fetch-delay",
             Gauge::CopySize => "copy-size",
+            Gauge::QueryPinnedServer => "query-pinned-server",
+            Gauge::QueryQuarantined => "query-quarantined",
+            Gauge::CopyUp => "copy-up",
+            Gauge::CopyDown => "copy-down",
+            Gauge::CopyStarting => "copy-starting",
+            Gauge::CopyOutOfService => "copy-out-of-service",
+            Gauge::CopyUnknown => "copy-unknown",
         }
     }
 
@@ -276,6 +304,13 @@ impl Gauge {
                 | Gauge::HeartbeatDelay
                 | Gauge::FetchDelay
                 | Gauge::CopySize
+                | Gauge::QueryPinnedServer
+                | Gauge::QueryQuarantined
+                | Gauge::CopyUp
+                | Gauge::CopyDown
+                | Gauge::CopyStarting
+                | Gauge::CopyOutOfService
+                | Gauge::CopyUnknown
         )
     }
 

@@ -66,10 +66,12 @@ impl Figure {
             Gauge::FetchAge | Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::FetchDelay => {
                 Bound::from_node(reader, node).map(Figure::Time)
             }
-            Gauge::PinnedServer => match Spanned::<String>::from_node(reader, node)? {
-                name if name.value == "none" => Some(Figure::Server(None)),
-                name => Some(Figure::Server(Some(name))),
-            },
+            Gauge::PinnedServer | Gauge::QueryPinnedServer => {
+                match Spanned::<String>::from_node(reader, node)? {
+                    name if name.value == "none" => Some(Figure::Server(None)),
+                    name => Some(Figure::Server(Some(name))),
+                }
+            }
             _ => Bound::from_node(reader, node).map(Figure::Number),
         }
     }

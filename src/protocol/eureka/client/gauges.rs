@@ -4,11 +4,11 @@ use super::Client;
 use super::endpoints::Channel;
 use super::supervisor::Rules;
 use crate::protocol::eureka::Eureka;
-use crate::protocol::{Cx, Event, Gauge};
+use crate::protocol::{Cx, Event, Gauge, Status};
 
 /// The figures as they were last reported.
 #[derive(Clone, Debug, Default)]
-pub struct Reported([Option<i64>; 5]);
+pub struct Reported([Option<i64>; 12]);
 
 impl Client {
     fn reports(&self) -> bool {
@@ -20,20 +20,33 @@ impl Client {
         if !self.reports() {
             return;
         }
-        let pinned = self.chains[Channel::Registration as usize].pinned();
-        let quarantined = self.endpoints.in_quarantine(Channel::Registration);
+        let pinned = |channel: Channel| {
+            self.chains[channel as usize].pinned().map_or(-1, |server| i64::from(server.0))
+        };
+        let own_list = self.extras.as_ref().and_then(|extras| extras.query_endpoints.as_ref());
+        let of_reads = own_list.unwrap_or(&self.endpoints).in_quarantine(Channel::Query);
+        let of_registrations = self.endpoints.in_quarantine(Channel::Registration);
         let registers = self.local.is_some();
         let delay =
             |rules: Rules, factor: u32| count(rules.interval.as_millis()).saturating_mul(i64::from(factor));
+        let counts = self.applications.histogram().counts();
+        let in_copy = |status: Status| self.fetches.then(|| i64::from(counts[status as usize]));
         let figures = [
-            (Gauge::PinnedServer, registers.then(|| pinned.map_or(-1, |server| i64::from(server.0)))),
-            (Gauge::Quarantined, registers.then(|| count(quarantined))),
+            (Gauge::PinnedServer, registers.then(|| pinned(Channel::Registration))),
+            (Gauge::Quarantined, registers.then(|| count(of_registrations))),
             (
                 Gauge::HeartbeatDelay,
                 registers.then(|| delay(self.heartbeat_rules(), self.heartbeat.factor())),
             ),
             (Gauge::FetchDelay, self.fetches.then(|| delay(self.refresh_rules(), self.refresh.factor()))),
             (Gauge::CopySize, self.fetches.then(|| count(self.applications.instances().len()))),
+            (Gauge::QueryPinnedServer, self.fetches.then(|| pinned(Channel::Query))),
+            (Gauge::QueryQuarantined, self.fetches.then(|| count(of_reads))),
+            (Gauge::CopyUp, in_copy(Status::Up)),
+            (Gauge::CopyDown, in_copy(Status::Down)),
+            (Gauge::CopyStarting, in_copy(Status::Starting)),
+            (Gauge::CopyOutOfService, in_copy(Status::OutOfService)),
+            (Gauge::CopyUnknown, in_copy(Status::Unknown)),
         ];
         let reported = &mut self.extras.as_mut().expect("it reports").reported.0;
         for ((gauge, figure), reported) in figures.into_iter().zip(reported) {

@@ -363,8 +363,17 @@ fn figures_are_reported_when_they_change_if_anybody_asked() {
             "0 heartbeat-delay 30000",
             "0 fetch-delay 30000",
             "0 copy-size 0",
+            "0 query-pinned-server -1",
+            "0 query-quarantined 0",
+            "0 copy-up 0",
+            "0 copy-down 0",
+            "0 copy-starting 0",
+            "0 copy-out-of-service 0",
+            "0 copy-unknown 0",
             "0 fetch-age 0",
             "0 copy-size 1",
+            "0 query-pinned-server 0",
+            "0 copy-up 1",
             "0 pinned-server 0",
             "30000 fetch-age 0",
             "60000 heartbeat-delay 60000",
@@ -376,4 +385,21 @@ fn figures_are_reported_when_they_change_if_anybody_asked() {
             "120000 fetch-age 0"
         ]
     );
+}
+
+#[test]
+fn reads_have_a_quarantine_of_their_own() {
+    let mut node = node(Profile::SpringCloud);
+    node.reports = true;
+    let mut rig = Rig::application(&node, |_, request| match request.kind() {
+        "fetch" => Some((0, ok(500))),
+        _ => Some((0, healthy(request))),
+    });
+    rig.run_to(29_000);
+    let lines = rig.taken();
+    let last = |gauge: &str| lines.iter().rev().find(|line| line.contains(gauge)).map(String::as_str);
+    assert_eq!(last(" query-quarantined "), Some("0 query-quarantined 1"));
+    assert_eq!(last(" query-pinned-server "), Some("0 query-pinned-server -1"));
+    assert_eq!(last(" quarantined "), Some("0 quarantined 0"));
+    assert_eq!(last(" pinned-server "), Some("0 pinned-server 0"));
 }
