@@ -56,6 +56,7 @@ impl Client {
             heartbeat: Supervisor::off(),
             replicator: Replicator::off(),
             runs: Vec::new(),
+            asked: None,
             extras: Extras::needed(node),
             next: NEVER,
             stage: Stage::Constructing,

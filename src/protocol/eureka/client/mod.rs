@@ -42,7 +42,7 @@ use self::transport::{Chain, Kind};
 use super::config::{ClientConfig, Fixes, InstanceConfig, Profile};
 use super::instance::Applications;
 use super::node::{Config, HealthSource, Transport};
-use super::wire::Response;
+use super::wire::{Query, Response};
 use super::{Eureka, Tag as EurekaTag};
 use crate::protocol::{Answer, Cx, Input, InstanceId, Instant, Operation, Status};
 
@@ -87,6 +87,8 @@ pub struct Client {
     heartbeat: Supervisor,
     replicator: Replicator,
     runs: Vec<Run>,
+    /// The last read, to be sent again as it is: nearly all are alike.
+    asked: Option<Arc<Query>>,
     /// What few clients have.
     extras: Option<Box<Extras>>,
     /// The earliest of all deadlines.

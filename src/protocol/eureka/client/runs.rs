@@ -247,7 +247,13 @@ impl Client {
             Kind::Cancel => {
                 Request::Cancel { app: self.own().app(), id: self.own().id(), replication: false }
             }
-            Kind::Full | Kind::Delta => Request::Get(Arc::new(self.query(run.kind))),
+            Kind::Full | Kind::Delta => {
+                let query = self.query(run.kind);
+                Request::Get(match &self.asked {
+                    Some(asked) if **asked == query => Arc::clone(asked),
+                    _ => Arc::clone(self.asked.insert(Arc::new(query))),
+                })
+            }
             Kind::Servers => {
                 let query = self.query_of(Resource::Vip(self.vip(run.task)));
                 Request::Get(Arc::new(Query { regions: None, ..query }))

@@ -148,3 +148,19 @@ proptest! {
         prop_assert_eq!(exits, 1);
     }
 }
+
+#[test]
+fn a_read_like_the_one_before_is_that_one() {
+    let node = node(Profile::SpringCloud);
+    let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let seen = std::rc::Rc::clone(&sent);
+    let mut rig = Rig::application(&node, move |_, request| {
+        if let Request::Get(query) = request {
+            seen.borrow_mut().push(Arc::clone(query));
+        }
+        Some((0, healthy(request)))
+    });
+    rig.run_to(100_000);
+    let sent = sent.borrow();
+    assert!(sent.len() >= 3 && sent[1..].iter().all(|query| Arc::ptr_eq(query, &sent[1])), "{sent:?}");
+}
