@@ -1,18 +1,15 @@
 //! A plan and a seed become an outcome. The data flow of a run, and the one `match` on the protocol.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::check::{self, Finding, Judge, LeaseTerms, Premises, Rules, Verdict};
 use crate::history::{Digest, Observer, Record};
 use crate::metric::{Measure, Measured};
 use crate::plan::{Plan, System};
+use crate::protocol::eureka::config::MAX_BATCHING_DELAY;
 use crate::protocol::eureka::{self, Eureka};
 use crate::protocol::{Protocol, SimTime};
 use crate::sim::{End, Simulation};
-
-/// How long replication waits for more tasks.
-const BATCH_DELAY: Duration = Duration::from_millis(500);
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,7 +159,7 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
         eureka::Config::Server(node) => node.server.sync_when_timestamp_differs,
     });
     // Heartbeats that overtake the replication are merged in its buffers, again and again: nothing is settled in a heartbeat.
-    let beats_slowly = leases.iter().flatten().all(|terms| terms.renewal_interval >= BATCH_DELAY);
+    let beats_slowly = leases.iter().flatten().all(|terms| terms.renewal_interval >= MAX_BATCHING_DELAY);
     let repairing_mesh = repairs && beats_slowly && full_mesh(plan, configs);
     Premises { leases: leases.into(), rules: rules.collect(), repairing_mesh }
 }

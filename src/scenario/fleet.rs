@@ -10,11 +10,9 @@ use super::spring::SpringConfig;
 use super::system::{Owner, Settings};
 use super::tree::{Entry, Node, Value};
 use super::units::{Range, Rate, Unit};
+use crate::protocol::eureka::config::MAX_BATCHING_DELAY;
 use crate::protocol::eureka::node::{HealthSource, Rule, Transport};
 use std::time::Duration;
-
-/// How long replication waits for more tasks: faster heartbeats overtake it.
-const BATCH_DELAY: Duration = Duration::from_millis(500);
 
 /// A registry server.
 #[derive(Clone, Debug)]
@@ -180,7 +178,8 @@ impl Service {
             fields.optional::<OneOrMore<Spanned<String>>>(reader, "servers").map(|servers| servers.0);
         service.start = fields.optional(reader, "start");
         service.heartbeat_every = fields.optional(reader, "heartbeat-every");
-        if let Some(every) = service.heartbeat_every.as_ref().filter(|every| every.value < BATCH_DELAY) {
+        if let Some(every) = service.heartbeat_every.as_ref().filter(|every| every.value < MAX_BATCHING_DELAY)
+        {
             let message = "heartbeats faster than the delay of replication (500 ms): servers need never agree, \
                            and `servers-agree` and `conflict-resolution` say nothing";
             reader.note(every.span, message);

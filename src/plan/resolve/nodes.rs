@@ -8,8 +8,9 @@ use super::registries::{Known, Registries};
 use super::settings::Layers;
 use super::{Named, Resolver};
 use crate::plan::world::{HostId, PoolPolicy};
+use crate::protocol::eureka::applications::Applications;
 use crate::protocol::eureka::config::{ClientConfig, InstanceConfig, Profile, ServerConfig};
-use crate::protocol::eureka::instance::{Applications, InstanceInfo, LeaseInfo};
+use crate::protocol::eureka::instance::{InstanceInfo, LeaseInfo};
 use crate::protocol::eureka::node::{
     Balancer, ClientNode, HealthSource, Registration, RemoteRegion, Rule, ServerNode, Transport,
 };

@@ -13,6 +13,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How old the first task of a batch must be before it is replicated: 500 ms (hard-coded in Netflix/eureka:
+/// `PeerEurekaNode.MAX_BATCHING_DELAY_MS`). Heartbeats at shorter intervals overtake their replication.
+pub const MAX_BATCHING_DELAY: Duration = Duration::from_millis(500);
+
 /// Which product's defaults and start-up sequence apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod node;
+pub mod applications;
 pub mod instance;
 pub mod wire;
 pub mod limiter;

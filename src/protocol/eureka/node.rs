@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::applications::Applications;
 use super::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
-use super::instance::{About, Applications};
+use super::instance::About;
 use crate::protocol::{Address, InstanceId, ServiceId, Status};
 
 /// The settings of one process.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::instance::{Applications, Delta, InstanceInfo, LeaseStamps};
+use super::applications::{Applications, Delta};
+use super::instance::{InstanceInfo, LeaseStamps};
 use crate::protocol::{Address, InstanceId, ServiceId, Status, Wire};
 
 /// A request. `replication` is the header `x-netflix-discovery-replication: true`.

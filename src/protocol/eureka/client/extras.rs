@@ -7,8 +7,8 @@ use super::endpoints::{Channel, Endpoints, Found};
 use super::gauges::Reported;
 use super::resolver::{self, FromRegistry};
 use super::runs::Waiting;
+use crate::protocol::eureka::applications::Routing;
 use crate::protocol::eureka::config::Names;
-use crate::protocol::eureka::instance::Routing;
 use crate::protocol::eureka::node::{ClientNode, HealthSource};
 use crate::protocol::{Health, Instant};
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::Client;
 use super::transport::Kind;
 use crate::protocol::eureka::Eureka;
-use crate::protocol::eureka::instance::{Applications, Applying, Delta};
+use crate::protocol::eureka::applications::{Applications, Applying, Delta};
 use crate::protocol::eureka::wire::{Query, Resource};
 use crate::protocol::{Cx, Event};
 

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::protocol::eureka::applications::{Delta, Histogram};
 use crate::protocol::eureka::config::InstanceConfig;
-use crate::protocol::eureka::instance::{Action, Delta, Histogram, InstanceInfo};
+use crate::protocol::eureka::instance::{Action, InstanceInfo};
 use crate::protocol::eureka::node::{ClientNode, Registration, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Request};
 use crate::protocol::{

@@ -22,13 +22,11 @@ use super::holders::Holders;
 use super::pending::Pending;
 use super::shaper::{Failure, Shaper};
 use super::task::Task;
-use crate::protocol::eureka::config::ServerConfig;
+use crate::protocol::eureka::config::{MAX_BATCHING_DELAY, ServerConfig};
 use crate::protocol::{CallId, Instant, Wall};
 
 /// Tasks in one batch: 250 (hard-coded in Netflix/eureka: `PeerEurekaNode.BATCH_SIZE`).
 const MAX_BATCH: usize = 250;
-/// How old the first task must be for a batch to leave, in ms: 500 (`PeerEurekaNode.MAX_BATCHING_DELAY_MS`).
-const MAX_DELAY_MS: i64 = 500;
 /// Sleep of an acceptor that has nothing to do: 10 ms (`AcceptorExecutor.AcceptorRunner`).
 const TURN: Duration = Duration::from_millis(10);
 
@@ -52,7 +50,7 @@ impl Policy {
             max_pending: config.max_elements_in_peer_replication_pool,
             workers: config.max_threads_for_peer_replication,
             max_batch: MAX_BATCH,
-            max_delay_ms: Some(MAX_DELAY_MS),
+            max_delay_ms: Some(MAX_BATCHING_DELAY.as_millis() as i64),
         }
     }
 

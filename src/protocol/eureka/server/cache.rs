@@ -23,7 +23,8 @@ use super::holders::{Holder, Holders};
 use super::regions::Sources;
 use super::store::Live;
 use crate::protocol::Instant;
-use crate::protocol::eureka::instance::{About, Applications, Delta, InstanceInfo};
+use crate::protocol::eureka::applications::{Applications, Delta};
+use crate::protocol::eureka::instance::{About, InstanceInfo};
 use crate::protocol::eureka::wire::{Query, Resource};
 
 /// What a key stands for, ordered so that those that every change throws out come first.

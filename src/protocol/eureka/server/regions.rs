@@ -16,7 +16,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::store::{Change, Store};
-use crate::protocol::eureka::instance::{Applications, Delta, Histogram, InstanceInfo, LeaseStamps};
+use crate::protocol::eureka::applications::{Applications, Delta, Histogram};
+use crate::protocol::eureka::instance::{InstanceInfo, LeaseStamps};
 use crate::protocol::eureka::node::{RemoteRegion, ServerNode};
 use crate::protocol::{InstanceId, ServiceId};
 

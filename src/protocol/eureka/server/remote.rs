@@ -20,12 +20,13 @@ use std::time::Duration;
 
 use super::regions::Regions;
 use super::{REMOTE_REGIONS, Tag};
+use crate::protocol::eureka::applications::{Applications, Delta};
 use crate::protocol::eureka::client::endpoints::{Channel, Endpoints, Order};
 use crate::protocol::eureka::client::runs::redirect;
 use crate::protocol::eureka::client::supervisor::{Rules, Supervisor};
 use crate::protocol::eureka::client::transport::{Chain, Kind, Walk, accepts};
 use crate::protocol::eureka::config::{ClientConfig, Profile};
-use crate::protocol::eureka::instance::{Action, Applications, Delta, InstanceInfo, LeaseStamps};
+use crate::protocol::eureka::instance::{Action, InstanceInfo, LeaseStamps};
 use crate::protocol::eureka::node::{self, ServerNode, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Identity, Query, Request, Resource, Response};
 use crate::protocol::eureka::{self, Eureka};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::cache::RecentChanges;
 use super::holders::{Holder, Holders};
 use super::lease::Lease;
-use crate::protocol::eureka::instance::{Applications, Delta, Histogram, InstanceInfo, LeaseStamps};
+use crate::protocol::eureka::applications::{Applications, Delta, Histogram};
+use crate::protocol::eureka::instance::{InstanceInfo, LeaseStamps};
 use crate::protocol::{InstanceId, ServiceId, Status};
 
 /// What is known about an instance beside its lease. Apart from the lease, so that leases lie close together.

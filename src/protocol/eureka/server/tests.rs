@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::protocol::eureka::applications::{Applications, Delta};
 use crate::protocol::eureka::config::{ClientConfig, Fixes, InstanceConfig, Profile, ServerConfig};
-use crate::protocol::eureka::instance::{About, Action, Applications, Delta, InstanceInfo, LeaseInfo};
+use crate::protocol::eureka::instance::{About, Action, InstanceInfo, LeaseInfo};
 use crate::protocol::eureka::node::{ClientNode, Registration, ServiceUrl};
 use crate::protocol::eureka::wire::{Body, Heartbeat, Item, Query, Request, Resource, Response, Stamp};
 use crate::protocol::eureka::{self, Config};

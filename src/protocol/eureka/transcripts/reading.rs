@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Names, parse_stamp};
-use crate::protocol::eureka::instance::{
-    About, Action, Applications, DataCenter, Delta, Histogram, InstanceInfo, LeaseInfo,
-};
+use crate::protocol::eureka::applications::{Applications, Delta, Histogram};
+use crate::protocol::eureka::instance::{About, Action, DataCenter, InstanceInfo, LeaseInfo};
 use crate::protocol::eureka::wire::{
     Body, Heartbeat, Identity, Item, ItemResult, NoStatus, Pairs, Query, Request, Resource, Response, Stamp,
 };

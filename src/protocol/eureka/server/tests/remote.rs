@@ -1,7 +1,7 @@
 //! Other regions: when they are fetched, how, and what is made of the answers.
 
 use super::*;
-use crate::protocol::eureka::instance::Histogram;
+use crate::protocol::eureka::applications::Histogram;
 use crate::protocol::eureka::node::RemoteRegion;
 use crate::protocol::eureka::wire::Identity;
 
