@@ -692,7 +692,7 @@ settings! {
         lease_renewal_interval: Duration, Kind::Seconds(1, DAY_S), "lease.renewalInterval" = "30", "lease-renewal-interval-in-seconds" = "30";
         /// How long a lease lasts without renewal. The server doubles it for a lease that was renewed.
         lease_duration: Duration, Kind::Seconds(1, DAY_S), "lease.duration" = "90", "lease-expiration-duration-in-seconds" = "90";
-        /// Ready for traffic from the first moment.
+        /// Ready for traffic from the first moment. Netflix: counts for a server's own instance; an application has said UP before anybody sees it.
         enabled_on_init: bool, Kind::Flag, "traffic.enabled" = "false", "instance-enabled-onit" = "false";
         /// Spring: the status that the application takes once it is ready.
         initial_status: Text, Kind::Text, "" = "UP", "initial-status" = "UP";

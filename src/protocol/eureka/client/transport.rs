@@ -79,11 +79,9 @@ impl Transport {
     /// Differs from upstream: before 4.3.2 and 5.0.2 `WebClient` had Reactor Netty's own pool of 500. Five threads reach neither.
     pub fn connections(self, settings: &ClientConfig) -> (Duration, u32, u32) {
         match self {
-            Transport::Jersey => (
-                settings.connection_idle_timeout,
-                settings.connections_per_host,
-                settings.connections_total,
-            ),
+            Transport::Jersey => {
+                (settings.connection_idle_timeout, settings.connections_per_host, settings.connections_total)
+            }
             Transport::RestClient => (Duration::from_secs(180), 5, u32::MAX),
             Transport::WebClient => (FOR_EVER, 16, u32::MAX),
         }
