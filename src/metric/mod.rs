@@ -196,6 +196,7 @@ impl Measure {
                 }
             }
             Event::Changed { .. }
+            | Event::NotFound { .. }
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }

@@ -13,6 +13,7 @@ use super::cache::Payload;
 use super::holders::Holder;
 use super::registry::{Assertion, AssertionError};
 use super::task::Action;
+use crate::protocol::Event;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
 use crate::protocol::eureka::instance::{About, InstanceInfo};
@@ -303,6 +304,7 @@ impl Server {
     fn heartbeat(&mut self, heartbeat: &Heartbeat, replication: bool, cx: &mut Cx<'_, Eureka>) -> Verdict {
         let id = heartbeat.id;
         if !self.registry.renew(id, origin(replication), cx) {
+            cx.emit(Event::NotFound { instance: id, origin: origin(replication) });
             return (404, None);
         }
         if replication {
