@@ -56,6 +56,7 @@ impl<'s> Resolver<'s> {
             layers: &layers,
             client: &client_config,
             aws_zone: aws_zone.as_deref(),
+            built: None,
         };
         let registries = self.registries(&known);
         self.note_settings(&layers, None);
@@ -123,6 +124,7 @@ impl<'s> Resolver<'s> {
                     layers: &layers,
                     client: &client,
                     aws_zone: aws_zone.as_deref(),
+                    built: None,
                 };
                 let registries = self.registries(&known);
                 if registries.urls.is_empty() && shared.is_none() {
@@ -241,7 +243,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// The zone of a process, if everything runs in AWS.
-    fn aws_zone(&self, node: NodeId) -> Option<String> {
+    pub(super) fn aws_zone(&self, node: NodeId) -> Option<String> {
         self.scenario.system.cloud.then(|| self.zone_name(node).to_owned())
     }
 
