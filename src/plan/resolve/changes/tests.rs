@@ -83,7 +83,8 @@ fn a_refusal_says_why_and_a_half_truth_is_noted() {
         Plan::resolve(&scenario)
     };
     let mistakes = with("server: a, renewal-threshold-update-interval-ms: 1000").expect_err("a timer");
-    let help = "its timer keeps the interval that it was started with: write it where the process is described";
+    let help =
+        "its timer keeps the interval that it was started with: write it where the process is described";
     assert_eq!(mistakes[0].help.as_deref(), Some(help));
     // Handed to what is built at the start, without a timer of its own.
     for set in [
@@ -94,7 +95,7 @@ fn a_refusal_says_why_and_a_half_truth_is_noted() {
         assert!(with(set).is_err(), "{set}");
     }
     let plan = with("server: a, eviction-interval-timer-in-ms: 1000").expect("counts in part");
-    let note = "x.yaml:6: counts in part: `eviction-interval-timer-in-ms` (next pass, for what counts as late; the timer keeps its interval)";
+    let note = "x.yaml:7: counts in part: `eviction-interval-timer-in-ms` (next pass, for what counts as late; the timer keeps its interval)";
     assert_eq!(plan.notes, [note]);
 }
 
@@ -107,7 +108,16 @@ fn lists(text: &str) -> Vec<String> {
         format!("{} in {}", urls.collect::<Vec<_>>().join(" "), client.zone)
     };
     let changes = plan.told().skip(plan.world.processes.len());
-    changes.map(|(at, node, config)| format!("{at} {}: {}", plan.world.processes[node.index()].name, shown(config))).collect()
+    changes
+        .map(|(at, node, config)| {
+            format!(
+                "{}m {}: {}",
+                at.0 / 60_000_000_000,
+                plan.world.processes[node.index()].name,
+                shown(config)
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -127,11 +137,11 @@ fn where_servers_are_is_resolved_again_from_all_that_is_known_by_then() {
     assert_eq!(
         lists(&text),
         [
-            "60.000s p/0: c@defaultZone in defaultZone",
-            "120.000s p/0: c@preferred b@others in preferred",
-            "180.000s p/0: c@preferred b@others in preferred",
-            "240.000s p/0: c@z1 b@z2 in z1",
-            "300.000s p/0: c@z1 b@z2 in z1",
+            "1m p/0: c@defaultZone in defaultZone",
+            "2m p/0: c@preferred b@others in preferred",
+            "3m p/0: c@preferred b@others in preferred",
+            "4m p/0: c@z1 b@z2 in z1",
+            "5m p/0: c@z1 b@z2 in z1",
         ],
         "a later list wins; settings of earlier steps stay"
     );
@@ -143,9 +153,9 @@ fn where_servers_are_is_resolved_again_from_all_that_is_known_by_then() {
     assert_eq!(
         lists(&text),
         [
-            "60.000s a: b@defaultZone in defaultZone",
-            "120.000s a: c@defaultZone in defaultZone",
-            "180.000s b: b@defaultZone in defaultZone",
+            "1m a: b@defaultZone in defaultZone",
+            "2m a: c@defaultZone in defaultZone",
+            "3m b: b@defaultZone in defaultZone",
         ]
     );
 }
@@ -155,9 +165,9 @@ fn where_servers_are_is_resolved_again_from_all_that_is_known_by_then() {
 fn the_first_server_of_a_new_list_is_in_the_zone_that_the_client_was_built_in() {
     let text = "servers: { a: , b: }\nservices: { p: { client: { service-url: { z1: 'http://a:8761/eureka/' }, availability-zones: { us-east-1: z1 } } } }\n\
                 timeline: [{ at: 1m, set: { client: p, servers: [b, a] } }]\n";
-    assert_eq!(lists(text), ["60.000s p/0: b@z1 a@others in z1"]);
+    assert_eq!(lists(text), ["1m p/0: b@z1 a@others in z1"]);
     let others = text.replace("z1", "others");
-    assert_eq!(lists(&others), ["60.000s p/0: b@others a@preferred in others"]);
+    assert_eq!(lists(&others), ["1m p/0: b@others a@preferred in others"]);
 }
 
 #[test]
@@ -185,7 +195,10 @@ fn two_lists_at_once_and_unknown_servers_are_mistakes() {
     let url = "service-url: { defaultZone: 'http://b:8761/eureka/' }";
     refuse(&format!("client: shop, servers: [a], {url}"), "two lists of servers for one process");
     refuse("server: a, peers: [d]", "unknown server or address: `d`");
-    refuse("client: shop, service-url: { defaultZone: 'http://d:8761/eureka/' }", "nobody stands at `d:8761`");
+    refuse(
+        "client: shop, service-url: { defaultZone: 'http://d:8761/eureka/' }",
+        "nobody stands at `d:8761`",
+    );
     refuse("client: shop, use-dns-for-fetching-service-urls: true", "servers from DNS without their port");
 }
 
@@ -200,10 +213,10 @@ fn a_record_in_dns_changes_for_those_who_ask_for_it() {
     assert_eq!(
         lists(text),
         [
-            "60.000s p/0: b@z1 a@z1 in defaultZone",
-            "120.000s q/0: b@z1 a@z1 in defaultZone",
-            "180.000s p/0: b@z1 in defaultZone",
-            "180.000s q/0: b@z1 in defaultZone",
+            "1m p/0: b@z1 a@z1 in defaultZone",
+            "2m q/0: b@z1 a@z1 in defaultZone",
+            "3m p/0: b@z1 in defaultZone",
+            "3m q/0: b@z1 in defaultZone",
         ]
     );
     let refuse = |record: &str, expected: &str| {
@@ -219,7 +232,9 @@ fn a_record_in_dns_changes_for_those_who_ask_for_it() {
 #[test]
 fn a_server_is_told_of_its_client_and_registration_too() {
     let text = "servers: { a: , b: }\ntimeline: [{ at: 1m, set: { server: a, disableDelta: true, prefer-same-zone-eureka: false, lease-renewal-interval-in-seconds: 7 } }]\n";
-    let eureka::Config::Server(node) = told(&resolved(text).expect("resolves")) else { panic!("of a server") };
+    let eureka::Config::Server(node) = told(&resolved(text).expect("resolves")) else {
+        panic!("of a server")
+    };
     assert!(node.server.disable_delta && !node.client.client.disable_delta, "of two keys the server's own");
     assert!(!node.client.client.prefer_same_zone);
     let registration = node.client.instance.expect("it registers");
