@@ -192,6 +192,20 @@ fn heartbeats_faster_than_the_replication_are_noted_and_ask_no_agreement() {
     check("1500ms", 0, Verdict::Holds);
 }
 
+/// Servers need agree only for as long as each lists all others: a list that leaves one out at any time ends that.
+#[test]
+fn a_new_list_that_leaves_a_server_out_asks_no_agreement() {
+    let agree = |timeline: &str| {
+        let plan = resolved(&format!("servers: {{ a: , b: }}\nservices: {{ p: }}\n{timeline}duration: 5m\n"));
+        let outcome = run::run(&plan, 1, &mut ());
+        outcome.findings.iter().find(|finding| finding.name == "servers-agree").map(|found| found.verdict)
+    };
+    assert_eq!(agree(""), Some(Verdict::Holds));
+    let set = |peers: &str| format!("timeline: [ {{ at: 2m, set: {{ server: a, peers: {peers} }} }} ]\n");
+    assert_eq!(agree(&set("[b, a]")), Some(Verdict::Holds));
+    assert_eq!(agree(&set("[a]")), Some(Verdict::Inconclusive));
+}
+
 /// A client that fetches one address alone holds what is behind it, and is not asked for more.
 #[test]
 fn a_client_of_one_address_is_no_subscriber_of_all() {
