@@ -160,17 +160,16 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
     });
     // Heartbeats that overtake the replication are merged in its buffers, again and again: nothing is settled in a heartbeat.
     let beats_slowly = leases.iter().flatten().all(|terms| terms.renewal_interval >= MAX_BATCHING_DELAY);
-    let repairing_mesh = repairs && beats_slowly && full_mesh(plan, configs);
+    let repairing_mesh = repairs && beats_slowly && full_mesh(plan);
     Premises { leases: leases.into(), rules: rules.collect(), repairing_mesh }
 }
 
-/// Whether every server has every other one in its list of peers.
-fn full_mesh(plan: &Plan, configs: &[Arc<eureka::Config>]) -> bool {
-    let servers: Vec<_> = configs
-        .iter()
-        .zip(&plan.world.processes)
-        .filter_map(|(config, process)| match &**config {
-            eureka::Config::Server(node) => Some((node, process.address)),
+/// Whether every server has every other one in its list of peers, and in every list that replaces it.
+fn full_mesh(plan: &Plan) -> bool {
+    let servers: Vec<_> = plan
+        .told()
+        .filter_map(|(_, process, config)| match config {
+            eureka::Config::Server(node) => Some((node, plan.world.processes[process.index()].address)),
             eureka::Config::Client(_) => None,
         })
         .collect();

@@ -10,6 +10,7 @@ pub mod world;
 use std::sync::Arc;
 
 use crate::protocol::eureka;
+use crate::protocol::{NodeId, SimTime};
 
 pub use expectation::{Expectation, Expected, Invariant, Moment, Pattern, Range};
 pub use world::World;
@@ -40,6 +41,21 @@ pub struct Plan {
 pub enum System {
     /// Netflix Eureka or Spring Cloud Netflix.
     Eureka(Vec<Arc<eureka::Config>>),
+}
+
+impl Plan {
+    /// What each process is told, and from when on: first all processes in order, then what steps change. Where a process may find
+    /// servers is in `service_urls` of its client.
+    pub fn told(&self) -> impl Iterator<Item = (SimTime, NodeId, &eureka::Config)> {
+        let System::Eureka(configs) = &self.system;
+        let nodes = (0..self.world.processes.len() as u32).map(NodeId);
+        let first = nodes.map(|node| (SimTime::ZERO, node, node.index()));
+        let later = self.world.steps.iter().filter_map(|step| match step.fault {
+            world::Fault::Reconfigure { process, config } => Some((step.at, process, config as usize)),
+            _ => None,
+        });
+        first.chain(later).map(|(at, node, config)| (at, node, &*configs[config]))
+    }
 }
 
 impl System {

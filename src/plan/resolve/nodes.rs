@@ -56,6 +56,7 @@ impl<'s> Resolver<'s> {
             layers: &layers,
             client: &client_config,
             aws_zone: aws_zone.as_deref(),
+            built: None,
         };
         let registries = self.registries(&known);
         self.note_settings(&layers, None);
@@ -124,6 +125,7 @@ impl<'s> Resolver<'s> {
                     layers: &layers,
                     client: &client,
                     aws_zone: aws_zone.as_deref(),
+                    built: None,
                 };
                 let registries = self.registries(&known);
                 if registries.urls.is_empty() && shared.is_none() {
@@ -243,7 +245,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// The zone of a process, if everything runs in AWS.
-    fn aws_zone(&self, node: NodeId) -> Option<String> {
+    pub(super) fn aws_zone(&self, node: NodeId) -> Option<String> {
         self.scenario.system.cloud.then(|| self.zone_name(node).to_owned())
     }
 
