@@ -68,7 +68,7 @@ impl Server {
         Ok(match *operation {
             Operation::Register { instance: id } => {
                 let info = Arc::new(self.bare(app(id)?, id, cx.wall().as_millis()));
-                Request::Register { app: info.app, info, replication }
+                Request::Register { path: None, info, replication }
             }
             Operation::Renew { instance: id } => {
                 let (app, status) = (app(id)?, Status::Up);
@@ -124,7 +124,9 @@ impl Server {
 
     fn answer(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
         match request {
-            Request::Register { app, info, replication } => self.register(app, info, replication, cx),
+            Request::Register { path, info, replication } => {
+                self.register(path.as_deref(), info, replication, cx)
+            },
             Request::Heartbeat(heartbeat, replication) => {
                 let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
                 let Some(newer) = newer else { return Response::empty(status) };
@@ -220,7 +222,7 @@ impl Server {
             Item::Register(None) => 500,
             Item::Register(Some(ref info)) => {
                 // What becomes of it is not looked at, but for a failure.
-                let response = self.register(info.app, Arc::clone(info), true, cx);
+                let response = self.register(None, Arc::clone(info), true, cx);
                 if response.status == 500 { 500 } else { 200 }
             }
             Item::Heartbeat(ref heartbeat) => return self.heartbeat(heartbeat, true, cx),
@@ -249,12 +251,12 @@ impl Server {
 
     fn register(
         &mut self,
-        app: ServiceId,
+        path: Option<&str>,
         mut info: Arc<InstanceInfo>,
         replication: bool,
         cx: &mut Cx<'_, Eureka>,
     ) -> Response {
-        if let Err(refusal) = self.validate(app, &mut info) {
+        if let Err(refusal) = self.validate(path, &mut info) {
             return Response { status: 400, body: Body::Text(refusal) };
         }
         let subject = (info.app, info.id);

@@ -137,7 +137,8 @@ impl Names {
         match (method, &segments[..]) {
             ("POST", ["apps", app]) => {
                 let info = Arc::new(self.info(braced(body)?)?);
-                Ok(Request::Register { app: self.app(app), info, replication })
+                let own = self.app(app) == info.app;
+                Ok(Request::Register { path: (!own).then(|| (*app).into()), info, replication })
             }
             ("PUT", ["apps", app, id]) => {
                 Ok(Request::Heartbeat(self.heartbeat((app, id), parameters()?), replication))

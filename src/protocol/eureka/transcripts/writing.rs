@@ -41,10 +41,10 @@ impl Names {
         let subject = |id: &InstanceId| format!("apps/{}", self.subject_name(*id));
         let header = |on: &bool| if *on { format!(" ({REPLICATION})") } else { String::new() };
         match request {
-            Request::Register { app, info, replication } => {
+            Request::Register { path, info, replication } => {
                 format!(
                     "POST apps/{} {{{}}}{}",
-                    self.app_name(*app),
+                    path.as_deref().unwrap_or(self.app_name(info.app)),
                     self.show_info(info),
                     header(replication)
                 )

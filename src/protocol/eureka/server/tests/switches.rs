@@ -79,7 +79,7 @@ fn a_missing_override_may_break_a_registration_half_way() {
     };
     let register = |driver: &mut Driver| {
         let info = Arc::new(lacking(100));
-        driver.request(Request::Register { app: APP, info, replication: false }).status
+        driver.request(Request::Register { path: None, info, replication: false }).status
     };
     let mut driver = switched(|_| {});
     assert_eq!(register(&mut driver), 204);
