@@ -263,6 +263,12 @@ impl Acceptor {
         self.deadline = Some(self.next_turn(moment.now));
     }
 
+    /// The worker's batch could not be sent: as [`retry`](Acceptor::retry).
+    pub(super) fn unsent(&mut self, worker: u16, failure: Failure, moment: &mut Moment<'_>) {
+        let tasks = std::mem::take(&mut self.workers[usize::from(worker)].tasks);
+        self.retry(worker, tasks, failure, moment);
+    }
+
     /// The peer is dropped: everything that waits is lost. Returns the calls to give up.
     pub(super) fn shut_down(self, holders: &mut Holders) -> impl Iterator<Item = CallId> {
         self.tasks().for_each(|task| task.release(holders));
