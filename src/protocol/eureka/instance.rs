@@ -178,6 +178,7 @@ impl About {
             health_check_url: None,
             secure_health_check_url: None,
             metadata: Arc::default(),
+            override_absent: false,
             ..self.clone()
         };
         if let Some(DataCenter::Amazon(metadata)) = &mut about.data_center {

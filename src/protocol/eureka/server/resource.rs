@@ -126,7 +126,7 @@ impl Server {
         match request {
             Request::Register { path, info, replication } => {
                 self.register(path.as_deref(), info, replication, cx)
-            },
+            }
             Request::Heartbeat(heartbeat, replication) => {
                 let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
                 let Some(newer) = newer else { return Response::empty(status) };
