@@ -199,6 +199,10 @@ impl Acceptor {
         } else {
             self.arrivals.push_back((task, moment.now));
             if self.pending.is_full_with(self.arrivals.len()) {
+                if self.grid == moment.now {
+                    // The thread was woken at this instant: it drains what has come with the first task before it sleeps.
+                    self.turn(moment, assigned);
+                }
                 self.deadline = Some(self.next_turn(moment.now));
             }
         }

@@ -164,11 +164,16 @@ fn a_starving_buffer_leaves_when_it_is_full() {
     assert_eq!(sizes(&sends), [(910, 10)]);
 }
 
+/// Golden vectors of the reference, 12.8: buffer 10, filled at 0 (all 10 at 1 there). Filled bit by bit, it is noticed at a turn.
 #[test]
 fn a_full_buffer_is_sent_without_waiting() {
     let mut driver = holding(0..20, |config| config.max_elements_in_peer_replication_pool = 10);
     (0..10).for_each(|id| assert_eq!(driver.heartbeat(id, 100), 200));
-    assert_eq!(sent(&mut driver, 100), [(10, 10)], "at the next turn");
+    assert_eq!(sent(&mut driver, 100), [(0, 10)], "with the task that woke the acceptor");
+    driver.heartbeat(10, 100);
+    driver.at(driver.now_ms + 5);
+    (11..20).for_each(|id| assert_eq!(driver.heartbeat(id, 100), 200));
+    assert_eq!(sent(&mut driver, 1000), [(111, 10)], "at the next turn");
 }
 
 /// Golden vectors of the reference, 12.8: failing after 5 ms for ever (gaps of 107 to 113 ms, and of 1005 to 1013 ms).
