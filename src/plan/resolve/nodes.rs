@@ -110,7 +110,9 @@ impl<'s> Resolver<'s> {
         let name = service.name.value.as_str();
         let mut registrations = client.register_with_eureka.then(|| {
             let names = (name, spring_name(imported).unwrap_or(name));
-            self.registrations(names, imported, &layers, Arc::new(instance))
+            let mut registrations = self.registrations(names, imported, &layers, Arc::new(instance));
+            registrations.template.omit(&service.omits);
+            registrations
         });
         let mut shared: Option<Registries> = None;
         for node in nodes {

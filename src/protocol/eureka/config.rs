@@ -826,6 +826,10 @@ settings! {
         empty_apps_removed_on_delta: bool, Kind::Flag, "emptyAppsRemovedOnDelta" = "true", "empty-apps-removed-on-delta" = "true";
         /// A registration without an overridden status is taken as UNKNOWN; else, as with bean codecs, it fails half-way (500).
         override_defaults_to_unknown: bool, Kind::Flag, "overrideDefaultsToUnknown" = "true", "override-defaults-to-unknown" = "true";
+        /// A registration without a version takes the receiver's clock for it; else, as with bean codecs, it has none, and another one over it, or it over another, fails (500).
+        version_defaults_to_now: bool, Kind::Flag, "versionDefaultsToNow" = "true", "version-defaults-to-now" = "true";
+        /// An instance without an overridden status can be written; else every list, answer and batch that it is in fails.
+        encodes_missing_override: bool, Kind::Flag, "encodesMissingOverride" = "true", "encodes-missing-override" = "true";
         /// Clients try the servers of a zone in random order (since 1.10.14); else in the order written.
         shuffle_servers: bool, Kind::Flag, "shuffleServers" = "true", "shuffle-servers" = "true";
         /// Time between reading the status and reading the version when a client writes a registration. 0: at one moment.
