@@ -98,6 +98,8 @@ pub struct Cluster<'w> {
     homes: Vec<ClusterId>,
     /// Instances of each cluster that are alive.
     living: Vec<u32>,
+    /// Who may hold something: few among many processes.
+    servers: Vec<NodeId>,
     held: Vec<Option<Held>>,
     shown: Vec<Shown>,
     shown_by: Vec<Option<usize>>,
@@ -118,6 +120,7 @@ impl<'w> Cluster<'w> {
             truths: vec![Truth::default(); world.instances.len()],
             homes: world.homes(),
             living: vec![0; world.cluster_count()],
+            servers: world.servers_by_cluster().concat(),
             held: vec![None; nodes],
             shown: Vec::new(),
             shown_by: vec![None; nodes],
@@ -389,7 +392,8 @@ impl<'w> Cluster<'w> {
     fn set_truth(&mut self, instance: InstanceId, truth: Truth) {
         let before = std::mem::replace(&mut self.truths[instance.index()], truth);
         let home = self.homes[instance.index()];
-        for held in self.held.iter_mut().flatten() {
+        for server in &self.servers {
+            let Some(held) = &mut self.held[server.index()] else { continue };
             let listed = held.entries[instance.index()].map(|(status, _)| status);
             let own = held.cluster == home;
             let (differed, differs) = (before.differs(listed, own), truth.differs(listed, own));
