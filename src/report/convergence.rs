@@ -313,6 +313,21 @@ mod tests {
     }
 
     #[test]
+    fn each_cluster_has_a_line_of_what_lives_in_it() {
+        let mut run = samples::split();
+        let truths = |run: &RunView| -> Vec<String> {
+            let Body::Series(series) = listed(run, &[0, 1]).body else { return Vec::new() };
+            let truths = series.lines.into_iter().filter(|line| line.ink == Ink::Truth);
+            truths.map(|line| line.label).collect()
+        };
+        assert_eq!(truths(&run), ["living"]);
+        let mut other = run.clusters[0].clone();
+        other.servers.remove(0);
+        run.clusters.push(other);
+        assert_eq!(truths(&run), ["living at peer1", "living at peer2"]);
+    }
+
+    #[test]
     fn a_shared_threshold_is_drawn_once() {
         let run = samples::split();
         assert_eq!(thresholds(&run, &[0, 1]).len(), 1);

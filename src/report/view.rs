@@ -348,6 +348,13 @@ mod tests {
         alone.servers.truncate(1);
         assert_eq!(alone.finding(), "peer1 agrees with the truth 40 s into the run");
         assert_eq!(RunView::default().finding(), "Never converged within the run");
+        let mut apart = samples::split();
+        apart.clusters.push(ClusterView::default());
+        assert!(
+            apart.finding().starts_with("Both clusters, each in itself, agree again 18.3 s after the split")
+        );
+        apart.clusters.push(ClusterView::default());
+        assert!(apart.finding().starts_with("All 3 clusters, each in itself, agree again 18.3 s after"));
         let mut untouched = samples::split();
         untouched.converged_at = Some(5 * SECOND);
         assert!(
