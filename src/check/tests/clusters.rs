@@ -144,7 +144,7 @@ fn servers_are_compared_with_those_of_their_cluster() {
     let elsewhere = newer(&[A, E]).into_iter().chain([lists(50, B, X, Status::Up, 1)]).collect();
     check_servers(elsewhere, [true, true], Verdict::Holds);
     // And what is of the other cluster may be known to one of them alone.
-    let heard = |n| event(50 + n * 30, E, Event::Renewed { instance: Y, origin: Origin::Client });
+    let heard = |n: u64| event(50 + n * 30, E, Event::Renewed { instance: Y, origin: Origin::Client });
     let known = [lists(50, E, Y, Status::Up, 1)].into_iter().chain((0..18).map(heard)).collect();
     check_servers(known, [true, true], Verdict::Holds);
     // A cluster whose servers do not all replicate to each other is left out; a server alone has none to differ from.
