@@ -1,6 +1,8 @@
 //! Each check against histories in which it must hold and histories in which it must not. A check that was never seen failing is
 //! not evidence.
 
+mod clusters;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +67,11 @@ fn world() -> World {
 fn premises() -> Premises {
     let rules = Some(Rules { self_preservation: true, percent: 0.85, renewals_per_client: 2.0 });
     let terms = LeaseTerms { duration: Duration::from_secs(90), renewal_interval: Duration::from_secs(30) };
-    Premises { leases: [Some(terms)].into(), rules: vec![rules, rules, None, None], repairing_mesh: true }
+    Premises {
+        leases: [Some(terms)].into(),
+        rules: vec![rules, rules, None, None],
+        repairing_meshes: vec![true],
+    }
 }
 
 fn at(seconds: u64, what: What) -> Record {

@@ -1,7 +1,9 @@
 //! The scenario resolved: defaults filled, selectors expanded, chance drawn, configs typed. Printable.
 //!
-//! [`world`] is what a driver needs and knows no protocol; [`expectation`] is what the run is judged by.
+//! [`world`] is what a driver needs and knows no protocol; [`clusters`] says which of its processes belong together;
+//! [`expectation`] is what the run is judged by.
 
+pub mod clusters;
 pub mod expectation;
 pub mod resolve;
 mod show;
@@ -10,7 +12,6 @@ pub mod world;
 use std::sync::Arc;
 
 use crate::protocol::eureka;
-use crate::protocol::{NodeId, SimTime};
 
 pub use expectation::{Expectation, Expected, Invariant, Moment, Pattern, Range};
 pub use world::World;
@@ -41,21 +42,6 @@ pub struct Plan {
 pub enum System {
     /// Netflix Eureka or Spring Cloud Netflix.
     Eureka(Vec<Arc<eureka::Config>>),
-}
-
-impl Plan {
-    /// What each process is told, and from when on: first all processes in order, then what steps change. Where a process may find
-    /// servers is in `service_urls` of its client.
-    pub fn told(&self) -> impl Iterator<Item = (SimTime, NodeId, &eureka::Config)> {
-        let System::Eureka(configs) = &self.system;
-        let nodes = (0..self.world.processes.len() as u32).map(NodeId);
-        let first = nodes.map(|node| (SimTime::ZERO, node, node.index()));
-        let later = self.world.steps.iter().filter_map(|step| match step.fault {
-            world::Fault::Reconfigure { process, config } => Some((step.at, process, config as usize)),
-            _ => None,
-        });
-        first.chain(later).map(|(at, node, config)| (at, node, &*configs[config]))
-    }
 }
 
 impl System {

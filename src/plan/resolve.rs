@@ -18,7 +18,7 @@ mod targets;
 
 use self::changes::Told;
 use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
-use super::{Plan, System};
+use super::{Plan, System, clusters};
 use crate::protocol::eureka;
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
@@ -128,27 +128,30 @@ impl Plan {
             let (line, _) = note.position();
             format!("{}:{line}: {}", note.source.name, note.message)
         });
+        let mut world = World {
+            regions: resolver.regions,
+            zones: resolver.zones,
+            hosts: resolver.hosts,
+            processes: resolver.processes,
+            clusters: Vec::new(),
+            addresses: resolver.addresses,
+            instances: resolver.instances,
+            services: resolver.services,
+            groups: resolver.groups,
+            paths,
+            steps: resolver.steps,
+            traffic: resolver.traffic,
+            duration,
+            epoch_ms,
+            flood_limit: FLOOD_LIMIT,
+        };
+        world.clusters = clusters::of(&world, &resolver.configs);
         Ok(Plan {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
             about: scenario.about.clone().unwrap_or_default(),
             system: System::Eureka(resolver.configs),
-            world: World {
-                regions: resolver.regions,
-                zones: resolver.zones,
-                hosts: resolver.hosts,
-                processes: resolver.processes,
-                addresses: resolver.addresses,
-                instances: resolver.instances,
-                services: resolver.services,
-                groups: resolver.groups,
-                paths,
-                steps: resolver.steps,
-                traffic: resolver.traffic,
-                duration,
-                epoch_ms,
-                flood_limit: FLOOD_LIMIT,
-            },
+            world,
             expectations,
             seed,
             notes: notes.collect(),

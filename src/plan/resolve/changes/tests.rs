@@ -1,7 +1,7 @@
 use super::*;
 use crate::plan::Plan;
-use crate::plan::System;
 use crate::plan::world::Step;
+use crate::plan::{System, clusters};
 use crate::scenario::Scenario;
 use std::time::Duration;
 
@@ -107,7 +107,8 @@ fn lists(text: &str) -> Vec<String> {
         let urls = client.service_urls.iter().map(|url| format!("{}@{}", url.host, url.zone));
         format!("{} in {}", urls.collect::<Vec<_>>().join(" "), client.zone)
     };
-    let changes = plan.told().skip(plan.world.processes.len());
+    let System::Eureka(configs) = &plan.system;
+    let changes = clusters::told(&plan.world, configs).skip(plan.world.processes.len());
     changes
         .map(|(at, node, config)| {
             format!(
@@ -177,7 +178,11 @@ fn instances_with_different_histories_are_told_different_things() {
                 - { at: 2m, set: { client: p, disable-delta: true } }\n\
                 - { at: 3m, set: { client: p, service-url: { z1: 'http://c:8761/eureka/' } } }\n";
     let plan = resolved(text).expect("resolves");
-    let told: Vec<_> = plan.told().skip(6).map(|(_, node, config)| (node.0, config.client())).collect();
+    let System::Eureka(configs) = &plan.system;
+    let told: Vec<_> = clusters::told(&plan.world, configs)
+        .skip(6)
+        .map(|(_, node, config)| (node.0, config.client()))
+        .collect();
     let intervals: Vec<_> =
         told.iter().map(|(node, client)| (*node, client.client.registry_fetch_interval.as_secs())).collect();
     assert_eq!(intervals, [(4, 7), (3, 30), (4, 7), (5, 30), (3, 30), (4, 7), (5, 30)]);
