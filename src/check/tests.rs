@@ -37,7 +37,8 @@ fn world() -> World {
         subscribes,
         address: Address(0),
     };
-    let step = |fault, until| Step { name: "split".to_owned(), at: SimTime::ZERO, until, fault };
+    let step =
+        |fault, until| Step { name: "split".to_owned(), trigger: None, at: SimTime::ZERO, until, fault };
     World {
         hosts: vec![Host {
             name: "h".to_owned(),

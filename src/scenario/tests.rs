@@ -16,7 +16,7 @@ fn a_whole_scenario_is_read() {
     let scenario = parse(include_str!("tests/whole.yaml")).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert_eq!(scenario.name, "stories/x");
     assert_eq!((scenario.servers.len(), scenario.services.len()), (3, 3));
-    assert_eq!((scenario.timeline.len(), scenario.expect.len()), (25, 17));
+    assert_eq!((scenario.timeline.len(), scenario.expect.len()), (38, 17));
     assert_eq!(scenario.topology.paths.len(), 7);
 }
 

@@ -65,6 +65,7 @@ impl Resolver<'_> {
             lists.filter_map(|(found, setting)| Some((found.name?, self.services_of(setting)))).collect();
         let mut faults = Vec::new();
         for process in self.servers_of(who).unwrap_or_default() {
+            self.refuse_unordered(process, who);
             let eureka::Config::Server(mut node) = (*self.current(process)).clone() else { continue };
             let server = Arc::make_mut(&mut node.server);
             for setting in &settings.0 {
@@ -84,6 +85,7 @@ impl Resolver<'_> {
         self.refuse_fixed(Owner::Instance, instance, |key| !AT_RUN_TIME_OF_INSTANCE.contains(&key));
         let mut faults = Vec::new();
         for process in self.processes_of(who).unwrap_or_default() {
+            self.refuse_unordered(process, who);
             let mut config = (*self.current(process)).clone();
             let node = config.client_mut();
             let settings = Arc::make_mut(&mut node.client);
@@ -103,6 +105,19 @@ impl Resolver<'_> {
             faults.push(self.reconfigured(process, config));
         }
         faults
+    }
+
+    /// Settings build on those before, so which change comes first must be known.
+    fn refuse_unordered(&mut self, process: NodeId, who: &Who) {
+        let earlier = self.steps.iter().find(|step| {
+            matches!(step.fault, Fault::Reconfigure { process: of, .. } if of == process)
+                && step.trigger != self.base
+        });
+        if earlier.is_some() {
+            let name = &self.processes[process.index()].name;
+            let message = format!("which change of the settings of `{name}` comes first is not known");
+            self.error(who.span, message, Some("one that waits for something is the only one".to_owned()));
+        }
     }
 
     /// What a process is told by then.
