@@ -135,8 +135,35 @@ fn faults(plan: &Plan, fired: &[Option<SimTime>]) -> (Vec<Band>, Vec<Mark>) {
     bands.dedup();
     marks.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
     marks.dedup();
+    let marks = close_together(marks, &mut bands, plan.world.duration);
+    bands.sort_by(|a, b| (a.span.start, a.span.end, &a.label).cmp(&(b.span.start, b.span.end, &b.label)));
     (bands, marks)
 }
+
+/// Many marks of one name that follow each other closely are a band: a step that hits one after the other.
+fn close_together(marks: Vec<Mark>, bands: &mut Vec<Band>, duration: SimTime) -> Vec<Mark> {
+    let mut of_name: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for mark in &marks {
+        of_name.entry(&mark.label).or_default().push(mark.at);
+    }
+    let mut single = Vec::new();
+    for (label, times) in of_name {
+        let closely = |a: &u64, b: &u64| b - a <= duration.0 / CLOSE;
+        for group in times.chunk_by(closely) {
+            match *group {
+                [start, _, .., end] => {
+                    bands.push(Band { span: Span { start, end }, label: label.to_owned() });
+                }
+                _ => single.extend(group.iter().map(|&at| Mark { at, label: label.to_owned() })),
+            }
+        }
+    }
+    single.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
+    single
+}
+
+/// Marks are close to each other within this part of a run.
+const CLOSE: u64 = 30;
 
 /// A disturbance so soon after a step or a start is the consequence of it: a process that comes up, a status that it announces.
 const CONSEQUENCE: Duration = Duration::from_secs(5);
@@ -290,6 +317,37 @@ mod tests {
             [("split", span(seconds(60), seconds(90))), ("slow link", span(seconds(100), seconds(120)))]
         );
         assert_eq!(marks, [Mark { at: seconds(10).0, label: "crash peer2".to_owned() }]);
+    }
+
+    /// A run of 120 s: marks within 4 s of each other are one band, from three on.
+    #[test]
+    fn marks_of_one_name_that_are_close_are_a_band() {
+        let crash = |name: &str, at| step(name, at, None, Fault::Crash { processes: Vec::new() });
+        let mut plan = plan();
+        plan.world.steps = [10, 12, 16, 30, 33, 90].map(|at| crash("roll", at)).to_vec();
+        plan.world.steps.push(crash("other", 14));
+        let (bands, marks) = faults(&plan, &[]);
+        assert_eq!(bands, [Band { span: span(seconds(10), seconds(16)), label: "roll".to_owned() }]);
+        let marks: Vec<(u64, &str)> =
+            marks.iter().map(|mark| (mark.at / 1_000_000_000, mark.label.as_str())).collect();
+        assert_eq!(marks, [(14, "other"), (30, "roll"), (33, "roll"), (90, "roll")]);
+    }
+
+    /// What waits is shown when it happened, and not at all if it never did.
+    #[test]
+    fn steps_that_wait_are_where_they_happened() {
+        let mut plan = plan();
+        for step in &mut plan.world.steps {
+            step.trigger = Some(crate::plan::world::TriggerId(0));
+        }
+        let (bands, marks) = faults(&plan, &[Some(seconds(5))]);
+        assert_eq!(bands[0].span, span(seconds(65), seconds(95)));
+        assert_eq!(marks[0].at, seconds(15).0);
+        assert_eq!(faults(&plan, &[None]), (Vec::new(), Vec::new()));
+        assert_eq!(
+            disturbance(&plan, seconds(95), &[Some(seconds(5))]).map(|it| it.what).as_deref(),
+            Some("“split” ended")
+        );
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! before it began, and one that would arrive after it ends. Changes of latency, loss and bandwidth touch what is sent after
 //! they begin. The path of a host to itself is never cut.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use crate::plan::world::{Fault, HostId, PathChange, Paths, Quality, World};
 use crate::protocol::random::happens;
 use crate::protocol::{Key, SimTime};
 
 use super::latency::Distribution;
-use std::time::Duration;
 
 /// First retransmission of unacknowledged data; it doubles. Linux: `TCP_RTO_MIN`.
 const RETRANSMIT_FIRST_NS: u64 = 200_000_000;
@@ -80,10 +82,11 @@ pub(super) struct Network {
     /// Named pairs of hosts, sorted.
     pairs: Vec<(HostId, HostId, u16)>,
     qualities: Vec<Prepared>,
-    cuts: Vec<Cut>,
-    changes: Vec<Change>,
     /// Cuts in force.
-    active: usize,
+    cuts: Vec<Cut>,
+    /// Those that were mended, and when, the last one at the end: what was sent before may still be on its way.
+    mended: VecDeque<(SimTime, Shape)>,
+    changes: Vec<Change>,
     last_mended: SimTime,
 }
 
@@ -126,7 +129,6 @@ struct Bursts {
 struct Cut {
     step: u32,
     shape: Shape,
-    mended: Option<SimTime>,
 }
 
 #[derive(Clone, Debug)]
@@ -204,8 +206,8 @@ impl Network {
             pairs,
             qualities,
             cuts: Vec::new(),
+            mended: VecDeque::new(),
             changes: Vec::new(),
-            active: 0,
             last_mended: SimTime::ZERO,
         }
     }
@@ -213,13 +215,15 @@ impl Network {
     /// Whether a packet sent at `sent` that would arrive now meets a cut on its way.
     #[inline]
     pub fn blocked(&self, from: HostId, to: HostId, sent: SimTime) -> bool {
-        (self.active > 0 || sent < self.last_mended) && self.blocked_by_some(from, to, sent)
+        (!self.cuts.is_empty() || sent < self.last_mended) && self.blocked_by_some(from, to, sent)
     }
 
     #[cold]
     fn blocked_by_some(&self, from: HostId, to: HostId, sent: SimTime) -> bool {
-        let in_force = |cut: &&Cut| cut.mended.is_none_or(|mended| sent < mended);
-        from != to && self.cuts.iter().filter(in_force).any(|cut| cut.shape.stops(from, to))
+        let stops = |shape: &Shape| shape.stops(from, to);
+        let mended = || self.mended.iter().rev().take_while(|(mended, _)| sent < *mended);
+        from != to
+            && (self.cuts.iter().any(|cut| stops(&cut.shape)) || mended().any(|(_, shape)| stops(shape)))
     }
 
     /// The flight of one message over a TCP connection: loss costs time, not the message. A message counts as one packet for
@@ -312,20 +316,18 @@ impl Network {
             }
             _ => return,
         };
-        self.cuts.push(Cut { step, shape, mended: None });
-        self.active += 1;
+        self.cuts.push(Cut { step, shape });
     }
 
     /// A step's fault of the network ends.
     pub fn end(&mut self, step: u32, now: SimTime) {
         self.changes.retain(|change| change.step != step);
-        // What was given up long ago no longer asks about old cuts.
-        self.cuts.retain(|cut| cut.mended.is_none_or(|mended| now.0 - mended.0 <= GIVE_UP_NS));
-        for cut in self.cuts.iter_mut().filter(|cut| cut.step == step && cut.mended.is_none()) {
-            cut.mended = Some(now);
-            self.active -= 1;
+        for Cut { shape, .. } in self.cuts.extract_if(.., |cut| cut.step == step) {
+            self.mended.push_back((now, shape));
             self.last_mended = now;
         }
+        // What was given up long ago no longer asks about old cuts.
+        while self.mended.pop_front_if(|(mended, _)| now.0 - mended.0 > GIVE_UP_NS).is_some() {}
     }
 
     #[inline]

@@ -10,6 +10,9 @@ use crate::scenario::diagnostic::Spanned;
 use crate::scenario::timeline::{Action, Step as Written, When};
 use std::time::Duration;
 
+/// The most faults of a schedule; a step of the timeline may come to very many.
+const MOST_STEPS: usize = 1_000_000;
+
 /// A moment as far as a plan knows it: so long after a trigger, or after the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Time {
@@ -36,7 +39,18 @@ impl<'s> Resolver<'s> {
                 let lasts = written.lasts.as_ref().map(|lasts| lasts.value);
                 self.base = trigger;
                 self.as_of = Some(self.earliest(trigger, at));
-                for (later, fault) in self.moves(written) {
+                let moves = self.moves(written);
+                if self.steps.len() + moves.len() > MOST_STEPS {
+                    let message = format!("the timeline comes to more than {MOST_STEPS} faults");
+                    self.error(
+                        written.span,
+                        message,
+                        Some("fewer repetitions, or fewer that are hit".to_owned()),
+                    );
+                    self.as_of = None;
+                    return;
+                }
+                for (later, fault) in moves {
                     let at = at + later;
                     let until = lasts.map(|lasts| at + lasts);
                     self.steps.push(Step { name: name.clone(), trigger, at, until, fault });

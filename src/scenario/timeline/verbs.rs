@@ -224,7 +224,7 @@ fn flap(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Act
 }
 
 /// A path that flaps stays as it is for at least this long.
-const SHORTEST_TURN: Duration = Duration::from_millis(1);
+const SHORTEST_TURN: Duration = Duration::from_millis(10);
 
 fn power_off(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
     let kinds = [("kept", Unflushed::Kept), ("lost", Unflushed::Lost), ("torn", Unflushed::Torn)];
