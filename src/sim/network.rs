@@ -327,7 +327,9 @@ impl Network {
             self.last_mended = now;
         }
         // What was given up long ago no longer asks about old cuts.
-        while self.mended.pop_front_if(|(mended, _)| now.0 - mended.0 > GIVE_UP_NS).is_some() {}
+        while self.mended.front().is_some_and(|(mended, _)| now.0 - mended.0 > GIVE_UP_NS) {
+            self.mended.pop_front();
+        }
     }
 
     #[inline]
