@@ -19,12 +19,13 @@ mod settings;
 mod targets;
 mod waits;
 
+use self::changes::Told;
 use self::schedule::Time;
 use super::world::{
     AddressEntry, HealthCheck, Host, HostId, Process, RegionId, Step, Traffic, Trigger, TriggerId, World,
     Zone, ZoneId,
 };
-use super::{Expectation, Plan, System};
+use super::{Expectation, Plan, System, clusters};
 use crate::protocol::eureka;
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
@@ -87,6 +88,10 @@ struct Resolver<'s> {
     base: Option<TriggerId>,
     /// Answers that requests expect.
     answers: Vec<Expectation>,
+    /// What steps have told processes so far.
+    told: BTreeMap<NodeId, Told<'s>>,
+    /// Records in DNS, as they are by then.
+    records: Vec<(String, Vec<Spanned<String>>)>,
     /// The resolved steps of each named step: indices of the first and the last, beginning of the first, end of the last.
     moments: BTreeMap<String, StepMoments>,
     diagnostics: Vec<Diagnostic>,
@@ -143,29 +148,32 @@ impl Plan {
             let (line, _) = note.position();
             format!("{}:{line}: {}", note.source.name, note.message)
         });
+        let mut world = World {
+            regions: resolver.regions,
+            zones: resolver.zones,
+            hosts: resolver.hosts,
+            processes: resolver.processes,
+            clusters: Vec::new(),
+            addresses: resolver.addresses,
+            checks: resolver.checks,
+            instances: resolver.instances,
+            services: resolver.services,
+            groups: resolver.groups,
+            paths,
+            steps: resolver.steps,
+            triggers: resolver.triggers,
+            traffic: resolver.traffic,
+            duration,
+            epoch_ms,
+            flood_limit: FLOOD_LIMIT,
+        };
+        world.clusters = clusters::of(&world, &resolver.configs);
         Ok(Plan {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
             about: scenario.about.clone().unwrap_or_default(),
             system: System::Eureka(resolver.configs),
-            world: World {
-                regions: resolver.regions,
-                zones: resolver.zones,
-                hosts: resolver.hosts,
-                processes: resolver.processes,
-                addresses: resolver.addresses,
-                checks: resolver.checks,
-                instances: resolver.instances,
-                services: resolver.services,
-                groups: resolver.groups,
-                paths,
-                steps: resolver.steps,
-                triggers: resolver.triggers,
-                traffic: resolver.traffic,
-                duration,
-                epoch_ms,
-                flood_limit: FLOOD_LIMIT,
-            },
+            world,
             expectations,
             seed,
             notes: notes.collect(),
@@ -200,6 +208,13 @@ impl<'s> Resolver<'s> {
             as_of: None,
             base: None,
             answers: Vec::new(),
+            told: BTreeMap::new(),
+            records: scenario
+                .topology
+                .dns
+                .iter()
+                .map(|(name, names)| (name.value.clone(), names.clone()))
+                .collect(),
             moments: BTreeMap::new(),
             diagnostics: Vec::new(),
             notes: Vec::new(),

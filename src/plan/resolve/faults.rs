@@ -15,13 +15,14 @@ use crate::scenario::timeline::{
     Action, Asked, ClockChange as WrittenClock, Direction, Flapping, MessageAction as WrittenAction,
     MessageMatch as WrittenMatch, Request, Step as Written, Unflushed as WrittenUnflushed,
 };
+use crate::scenario::topology::Behind;
 use std::sync::Arc;
 use std::time::Duration;
 
-impl Resolver<'_> {
+impl<'s> Resolver<'s> {
     /// What a step does and how long after its beginning, in the words of the world. More than one fault if the world has no single
     /// word for it, or if it hits one after the other.
-    pub(super) fn moves(&mut self, step: &Written) -> Vec<(Duration, Fault)> {
+    pub(super) fn moves(&mut self, step: &'s Written) -> Vec<(Duration, Fault)> {
         let over = step.over.as_ref().map(|over| over.value);
         match &step.action {
             Action::Crash(who) => {
@@ -51,7 +52,7 @@ impl Resolver<'_> {
     }
 
     /// What a step does at its beginning.
-    fn faults(&mut self, step: &Written) -> Vec<Fault> {
+    fn faults(&mut self, step: &'s Written) -> Vec<Fault> {
         let one = |fault: Option<Fault>| fault.into_iter().collect();
         match &step.action {
             Action::Crash(_)
@@ -98,11 +99,20 @@ impl Resolver<'_> {
                 one(self.hosts_then(who).map(|hosts| Fault::Clock { hosts, change }))
             }
             Action::Request(request) => self.request(request),
-            Action::Set { who, settings } => self.set(who, settings),
-            Action::SetClient { who, client, instance } => self.set_client(who, client, instance),
+            Action::Set(change) => self.set(change),
             Action::Resolve(changes) => {
                 let mut faults = Vec::new();
                 for (name, behind) in changes {
+                    if self.records.iter().any(|(record, _)| *record == name.value) {
+                        match behind {
+                            Behind::Processes(names) => faults.extend(self.set_record(name, names)),
+                            Behind::Nothing | Behind::NoHost => {
+                                let help = Some("such as `[peer1, peer2]`".to_owned());
+                                self.error(name.span, "a record in DNS lists names".to_owned(), help);
+                            }
+                        }
+                        continue;
+                    }
                     let Some(address) = self.address_of(name) else { continue };
                     let behind = self.behind(behind, &name.value);
                     faults.extend(behind.map(|behind| Fault::Resolve { address, behind }));
@@ -116,7 +126,8 @@ impl Resolver<'_> {
         if let Some(address) = self.address_named(&name.value) {
             return Some(address);
         }
-        let valid = self.addresses.iter().map(|entry| entry.name.clone()).collect();
+        let records = self.records.iter().map(|(record, _)| record.clone());
+        let valid = self.addresses.iter().map(|entry| entry.name.clone()).chain(records).collect();
         self.unknown("address", name, valid)
     }
 

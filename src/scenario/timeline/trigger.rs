@@ -56,9 +56,10 @@ enum Word {
     SelfPreservation,
 }
 
-const WORDS: [(&str, Word); 14] = [
+const WORDS: [(&str, Word); 15] = [
     ("registered", Word::Event("registered")),
     ("renewed", Word::Event("renewed")),
+    ("not-found", Word::Event("not-found")),
     ("changed", Word::Event("changed")),
     ("deregistered", Word::Event("deregistered")),
     ("evicted", Word::Event("evicted")),

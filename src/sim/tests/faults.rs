@@ -163,6 +163,15 @@ fn a_kept_connection_to_a_silent_host_ends_in_a_read_timeout() {
     };
     assert_eq!(ends(false)[2..], ["2010 second Err(Reset)", "3020 third Err(Refused)"]);
     assert_eq!(ends(true)[2..], ["2880 second Err(ReadTimeout)", "3300 third Err(ConnectTimeout)"]);
+    // One that was idle when the process died.
+    let idle = |silent: bool| {
+        let mut world = world(&["a", "b"]);
+        world.steps = vec![crash(2_000, 1)];
+        world.steps.extend(silent.then(|| step(1_500, None, Fault::Silence { hosts: vec![B] })));
+        run(&world, vec![calls(&[1_000, 3_000]), server(0)]).remove(0)
+    };
+    assert_eq!(idle(false)[2..], ["3020 ping Err(Reset)"]);
+    assert_eq!(idle(true)[2..], ["3900 ping Err(ReadTimeout)"]);
 }
 
 #[test]
