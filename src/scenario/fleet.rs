@@ -114,7 +114,7 @@ pub struct WrittenBalancer {
 }
 
 /// The greatest number of instances of one service.
-const MOST_INSTANCES: u64 = 1_000_000;
+pub const MOST_INSTANCES: u64 = 1_000_000;
 
 impl Server {
     /// Reads one entry of `servers:`. Nothing written is a server with all defaults.
