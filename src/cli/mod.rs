@@ -11,6 +11,7 @@ mod list;
 mod man;
 mod results;
 mod run;
+mod schema;
 mod show;
 
 use std::io::Write as _;
@@ -55,6 +56,8 @@ enum Command {
     List(list::Arguments),
     /// Print a built-in scenario, as a start of your own
     Show(show::Arguments),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema(schema::Arguments),
     /// Print completions for a shell
     Completions(completions::Arguments),
     /// Print or write the manual pages
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::Check(arguments) => check::carry_out(&arguments),
             Command::List(arguments) => list::carry_out(&arguments),
             Command::Show(arguments) => show::carry_out(&arguments),
+            Command::Schema(arguments) => schema::carry_out(&arguments),
             Command::Completions(arguments) => completions::carry_out(&arguments),
             Command::Man(arguments) => man::carry_out(&arguments),
         },

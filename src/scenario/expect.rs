@@ -6,7 +6,7 @@
 mod figure;
 mod window;
 
-pub use self::figure::Figure;
+pub use self::figure::{Figure, Unit};
 pub use self::window::Window;
 
 use super::diagnostic::{Span, Spanned};
@@ -75,6 +75,38 @@ pub enum Holding {
     CacheAsClaimed,
 }
 
+/// Every such check and its name.
+pub(super) const HOLDINGS: [(&str, Holding); 6] = [
+    ("live-instance-not-evicted", Holding::LiveInstanceNotEvicted),
+    ("self-preservation", Holding::SelfPreservation),
+    ("conflict-resolution", Holding::ConflictResolution),
+    ("servers-agree", Holding::ServersAgree),
+    ("listed-again", Holding::Relisted),
+    ("cache-as-claimed", Holding::CacheAsClaimed),
+];
+
+impl Holding {
+    /// What it says.
+    pub(super) fn about(self) -> &'static str {
+        match self {
+            Holding::LiveInstanceNotEvicted => {
+                "No instance that renews in time at a server is evicted by it."
+            }
+            Holding::SelfPreservation => {
+                "Nothing is evicted under self-preservation, and no run evicts more than its share."
+            }
+            Holding::ConflictResolution => "All servers come to hold the newest version of a live instance.",
+            Holding::ServersAgree => "All servers hold the same of a live instance.",
+            Holding::Relisted => {
+                "A server lists a live instance that heart-beats there again within a heartbeat."
+            }
+            Holding::CacheAsClaimed => {
+                "A client's copy has as many instances of each status as its server said."
+            }
+        }
+    }
+}
+
 /// Something that may happen, and where and when it counts.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -104,7 +136,7 @@ pub enum Happening {
 }
 
 /// Every happening and its name.
-const HAPPENINGS: [(&str, Happening); 13] = [
+pub(super) const HAPPENINGS: [(&str, Happening); 13] = [
     ("registered", Happening::Event("registered")),
     ("renewed", Happening::Event("renewed")),
     ("not-found", Happening::Event("not-found")),
@@ -297,15 +329,7 @@ impl Expected {
 
 impl FromNode for Holding {
     fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
-        let valid = [
-            ("live-instance-not-evicted", Holding::LiveInstanceNotEvicted),
-            ("self-preservation", Holding::SelfPreservation),
-            ("conflict-resolution", Holding::ConflictResolution),
-            ("servers-agree", Holding::ServersAgree),
-            ("listed-again", Holding::Relisted),
-            ("cache-as-claimed", Holding::CacheAsClaimed),
-        ];
-        reader.word(node, "a check", &valid)
+        reader.word(node, "a check", &HOLDINGS)
     }
 }
 

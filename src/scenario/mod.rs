@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod timeline;
 pub mod expect;
 pub mod spring;
+pub mod schema;
 
 use self::diagnostic::{Diagnostic, Severity, Source, Sources, Span, Spanned};
 use self::expect::Expectation;

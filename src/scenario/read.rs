@@ -128,6 +128,10 @@ impl Reader {
 
     /// One of a fixed set of words.
     pub fn word<T: Copy>(&mut self, node: &Node, what: &str, valid: &[(&str, T)]) -> Option<T> {
+        #[cfg(test)]
+        OFFERED.with_borrow_mut(|offered| {
+            offered.extend(valid.iter().map(|(word, _)| (what.to_owned(), (*word).to_owned())));
+        });
         let text = self.text(node, what)?;
         match valid.iter().find(|(word, _)| *word == text) {
             Some((_, value)) => Some(*value),
@@ -143,6 +147,16 @@ impl Reader {
 /// `a duration` without its article.
 fn without_article(what: &str) -> &str {
     what.strip_prefix("a ").or_else(|| what.strip_prefix("an ")).unwrap_or(what)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Which keys were asked for, of what: the schema must have the same.
+    pub static ASKED: std::cell::RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> =
+        const { std::cell::RefCell::new(std::collections::BTreeSet::new()) };
+    /// Which words were offered, as what.
+    pub static OFFERED: std::cell::RefCell<std::collections::BTreeSet<(String, String)>> =
+        const { std::cell::RefCell::new(std::collections::BTreeSet::new()) };
 }
 
 /// A mapping that is asked for its keys.
@@ -163,6 +177,8 @@ impl<'n> Fields<'n> {
     /// The entry of a key, if it was written. Asking makes the key valid.
     pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
         self.valid.push(key);
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.insert((self.what, key)));
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         self.asked[at] = true;
         Some(&self.entries[at])

@@ -9,7 +9,11 @@ mod verbs;
 
 pub use self::trigger::{LifeChange, On, Trigger};
 
-use self::verbs::{ELSEWHERE, Lasts, NOT_YET, VERBS, Verb};
+pub(super) use self::request::REQUESTS;
+pub(super) use self::trigger::{WORDS, can_be_waited_for};
+pub(super) use self::verbs::{Lasts, VERBS, Verb};
+
+use self::verbs::{ELSEWHERE, NOT_YET};
 use super::diagnostic::{Span, Spanned};
 use super::read::{Fields, FromNode, Reader};
 use super::selector::{Route, Who};

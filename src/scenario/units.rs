@@ -249,7 +249,7 @@ fn measure(text: &str, what: &str, units: &[(&str, u64)], readings: [&str; 2]) -
 }
 
 /// In nanoseconds.
-const TIME: &[(&str, u64)] = &[
+pub(super) const TIME: &[(&str, u64)] = &[
     ("ns", 1),
     ("us", 1_000),
     ("µs", 1_000),
@@ -260,6 +260,33 @@ const TIME: &[(&str, u64)] = &[
     ("h", 3_600_000_000_000),
     ("d", 86_400_000_000_000),
 ];
+
+/// In parts per billion.
+pub(super) const SHARE: &[(&str, u64)] = &[("%", 10_000_000), ("ppm", 1_000)];
+
+/// In seconds.
+pub(super) const PER: &[(&str, u64)] = &[("s", 1), ("min", 60), ("m", 60), ("h", 3600)];
+
+/// In metres.
+pub(super) const DISTANCE: &[(&str, u64)] = &[("km", 1000), ("m", 1)];
+
+/// In bits per second.
+pub(super) const BANDWIDTH: &[(&str, u64)] = &[
+    ("bit/s", 1),
+    ("kbit/s", 1_000),
+    ("Mbit/s", 1_000_000),
+    ("Gbit/s", 1_000_000_000),
+    ("B/s", 8),
+    ("kB/s", 8_000),
+    ("MB/s", 8_000_000),
+    ("GB/s", 8_000_000_000),
+];
+
+/// In parts per billion.
+pub(super) const DRIFT: &[(&str, u64)] = &[("ppm", 1_000), ("ppb", 1), ("%", 10_000_000)];
+
+/// In thousandths.
+pub(super) const FACTOR: &[(&str, u64)] = &[("x", 1000), ("%", 10)];
 
 /// The longest duration: a virtual time of about 146 years leaves room for sums.
 const LONGEST: u64 = u64::MAX / 4;
@@ -330,7 +357,7 @@ impl Unit for Ratio {
             let help = format!("did you mean `{text}%`{other}?");
             return Err(UnitError::new(format!("a share needs a unit: `{text}`"), help));
         }
-        let parts = measure(text, Self::WHAT, &[("%", 10_000_000), ("ppm", 1_000)], ["#%", "#ppm"])?;
+        let parts = measure(text, Self::WHAT, SHARE, ["#%", "#ppm"])?;
         let parts_per_billion = u32::try_from(parts).ok().filter(|&parts| parts <= 1_000_000_000);
         parts_per_billion
             .map(|parts_per_billion| Ratio { parts_per_billion })
@@ -352,10 +379,9 @@ impl Unit for Rate {
             }
             None => return Err(UnitError::new(format!("expected a rate: `{text}`"), "such as `20/s`")),
         };
-        let units = [("s", 1), ("min", 60), ("m", 60), ("h", 3600)];
-        let Some((_, seconds)) = units.iter().find(|(name, _)| *name == per) else {
+        let Some((_, seconds)) = PER.iter().find(|(name, _)| *name == per) else {
             let message = format!("unknown unit in a rate: `/{per}`");
-            return Err(UnitError { message, help: suggestion(per, units.iter().map(|(name, _)| *name)) });
+            return Err(UnitError { message, help: suggestion(per, PER.iter().map(|(name, _)| *name)) });
         };
         let thousandths = match number(count) {
             Some((digits, places, "")) => scale(digits, places, 1000),
@@ -372,7 +398,7 @@ impl Unit for Distance {
     const WHAT: &'static str = "a distance";
 
     fn read(text: &str) -> Result<Self, UnitError> {
-        let metres = measure(text, Self::WHAT, &[("km", 1000), ("m", 1)], ["#km", "#m"])?;
+        let metres = measure(text, Self::WHAT, DISTANCE, ["#km", "#m"])?;
         Ok(Distance { metres })
     }
 }
@@ -381,17 +407,7 @@ impl Unit for Bandwidth {
     const WHAT: &'static str = "a bandwidth";
 
     fn read(text: &str) -> Result<Self, UnitError> {
-        const UNITS: &[(&str, u64)] = &[
-            ("bit/s", 1),
-            ("kbit/s", 1_000),
-            ("Mbit/s", 1_000_000),
-            ("Gbit/s", 1_000_000_000),
-            ("B/s", 8),
-            ("kB/s", 8_000),
-            ("MB/s", 8_000_000),
-            ("GB/s", 8_000_000_000),
-        ];
-        let bits_per_second = measure(text, Self::WHAT, UNITS, ["#Mbit/s", "#MB/s"])?;
+        let bits_per_second = measure(text, Self::WHAT, BANDWIDTH, ["#Mbit/s", "#MB/s"])?;
         if bits_per_second == 0 {
             return Err(UnitError::new("a bandwidth of nothing", "a path that carries nothing is a `cut`"));
         }
@@ -408,8 +424,7 @@ impl Unit for Drift {
             Some(size) => (-1, size),
             None => (1, text.strip_prefix('+').unwrap_or(text)),
         };
-        let parts =
-            measure(size, Self::WHAT, &[("ppm", 1_000), ("ppb", 1), ("%", 10_000_000)], ["#ppm", "#%"])?;
+        let parts = measure(size, Self::WHAT, DRIFT, ["#ppm", "#%"])?;
         match i64::try_from(parts) {
             Ok(parts) if parts < 1_000_000_000 => Ok(Drift { parts_per_billion: sign * parts }),
             _ => Err(UnitError::new(format!("a drift too large: `{text}`"), "below `100%`")),
@@ -421,7 +436,7 @@ impl Unit for Factor {
     const WHAT: &'static str = "a factor";
 
     fn read(text: &str) -> Result<Self, UnitError> {
-        let thousandths = measure(text, Self::WHAT, &[("x", 1000), ("%", 10)], ["#x", "#%"])?;
+        let thousandths = measure(text, Self::WHAT, FACTOR, ["#x", "#%"])?;
         Ok(Factor { thousandths })
     }
 }

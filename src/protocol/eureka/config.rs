@@ -204,7 +204,7 @@ impl Key {
 }
 
 /// Names that Spring's keys had in earlier releases, each with the name of today.
-const EARLIER: &[(&str, &str)] = &[
+pub const EARLIER: &[(&str, &str)] = &[
     ("expected-number-of-renews-per-min", "expected-number-of-clients-sending-renews"),
     ("rest-template-timeout.connect-timeout", "timeout.connect-timeout"),
     ("rest-template-timeout.socket-timeout", "timeout.socket-timeout"),

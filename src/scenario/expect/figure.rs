@@ -22,6 +22,28 @@ pub enum Figure {
     Server(Option<Spanned<String>>),
 }
 
+/// What a gauge is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// It is counted.
+    Number,
+    /// It is a time.
+    Time,
+    /// It is a server or an address.
+    Server,
+}
+
+impl Unit {
+    /// The unit of a gauge.
+    pub fn of(gauge: Gauge) -> Unit {
+        match gauge {
+            Gauge::FetchAge | Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::FetchDelay => Unit::Time,
+            Gauge::PinnedServer | Gauge::QueryPinnedServer => Unit::Server,
+            _ => Unit::Number,
+        }
+    }
+}
+
 /// Reads `gauge: { … }`.
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Expected> {
     let mut fields = reader.fields(node, "`gauge`")?;
@@ -62,17 +84,13 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Expected> {
 impl Figure {
     /// Reads a bound as the gauge's unit asks for it.
     fn read(reader: &mut Reader, gauge: Gauge, node: &Node) -> Option<Figure> {
-        match gauge {
-            Gauge::FetchAge | Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::FetchDelay => {
-                Bound::from_node(reader, node).map(Figure::Time)
-            }
-            Gauge::PinnedServer | Gauge::QueryPinnedServer => {
-                match Spanned::<String>::from_node(reader, node)? {
-                    name if name.value == "none" => Some(Figure::Server(None)),
-                    name => Some(Figure::Server(Some(name))),
-                }
-            }
-            _ => Bound::from_node(reader, node).map(Figure::Number),
+        match Unit::of(gauge) {
+            Unit::Time => Bound::from_node(reader, node).map(Figure::Time),
+            Unit::Server => match Spanned::<String>::from_node(reader, node)? {
+                name if name.value == "none" => Some(Figure::Server(None)),
+                name => Some(Figure::Server(Some(name))),
+            },
+            Unit::Number => Bound::from_node(reader, node).map(Figure::Number),
         }
     }
 }

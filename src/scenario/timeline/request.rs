@@ -10,7 +10,7 @@ use crate::scenario::read::{FromNode, Reader};
 use crate::scenario::tree::Node;
 
 /// What can be asked: its key, and the key of the value that it needs, with an example.
-const REQUESTS: [(&str, Option<(&str, &str)>); 8] = [
+pub(in crate::scenario) const REQUESTS: [(&str, Option<(&str, &str)>); 8] = [
     ("register", None),
     ("renew", None),
     ("deregister", None),

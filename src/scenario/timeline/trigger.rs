@@ -50,13 +50,25 @@ pub enum LifeChange {
 
 /// What can be waited for by name.
 #[derive(Clone, Copy)]
-enum Word {
+pub(in crate::scenario) enum Word {
     Event(&'static str),
     Life(LifeChange),
     SelfPreservation,
 }
 
-const WORDS: [(&str, Word); 15] = [
+impl Word {
+    /// Whether machines report it about instances, with a status.
+    pub(in crate::scenario) fn is_event(self) -> bool {
+        matches!(self, Word::Event(_))
+    }
+}
+
+/// Whether a step can wait for a gauge: one that is a number and changes at moments.
+pub(in crate::scenario) fn can_be_waited_for(gauge: Gauge) -> bool {
+    !gauge.is_age() && !matches!(gauge, Gauge::PinnedServer | Gauge::QueryPinnedServer)
+}
+
+pub(in crate::scenario) const WORDS: [(&str, Word); 15] = [
     ("registered", Word::Event("registered")),
     ("renewed", Word::Event("renewed")),
     ("not-found", Word::Event("not-found")),
@@ -130,7 +142,7 @@ impl Trigger {
                 "`server`: whoever reports the event, clients too; `of`: the instance that it is about";
             return reader.refuse(client.key_span, "an event is looked for at a `server`", help);
         }
-        let plain = !matches!(word, Word::Event(_));
+        let plain = !word.is_event();
         if let Some(status) = status.as_ref().filter(|_| plain) {
             return reader.refuse(status.span, "this has no status", "leave `status` out");
         }
@@ -157,8 +169,7 @@ impl Trigger {
         is: Option<&Entry>,
     ) -> Option<On> {
         let gauge = reader.word(name, "a gauge", &Gauge::ALL.map(|gauge| (gauge.name(), gauge)))?;
-        let is_number = !gauge.is_age() && !matches!(gauge, Gauge::PinnedServer | Gauge::QueryPinnedServer);
-        if !is_number {
+        if !can_be_waited_for(gauge) {
             let message = format!("a step cannot wait for this gauge: `{}`", gauge.name());
             return reader.refuse(name.span, message, "one that is a number and changes at moments");
         }

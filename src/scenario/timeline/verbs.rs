@@ -18,23 +18,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A verb: its key, whether it may have a `for` or an `over`, and how it is read.
-pub(super) struct Verb {
-    pub(super) key: &'static str,
-    pub(super) lasts: Lasts,
+pub(in crate::scenario) struct Verb {
+    pub(in crate::scenario) key: &'static str,
+    pub(in crate::scenario) lasts: Lasts,
     /// Whether it may hit those that are meant one after the other: `over`.
-    pub(super) spreads: bool,
+    pub(in crate::scenario) spreads: bool,
     pub(super) read: Read,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Lasts {
+pub(in crate::scenario) enum Lasts {
     /// An instant: `for` makes no sense.
     Never,
     /// `for`, or until the end.
     Maybe,
 }
 
-pub(super) const VERBS: &[Verb] = &[
+pub(in crate::scenario) const VERBS: &[Verb] = &[
     Verb { spreads: true, ..instant("crash", |reader, _, node| Some(Action::Crash(who(reader, node)?))) },
     Verb { spreads: true, ..instant("power-off", power_off) },
     Verb {

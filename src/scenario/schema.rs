@@ -1,0 +1,46 @@
+//! The language as a JSON Schema, for editors: completion, help and underlined mistakes while a scenario is written.
+//!
+//! Separate from the readers because a schema says less than they do: it knows no names, no cross references, no sums. Where the readers
+//! have tables (verbs, events, gauges, settings, units), it is made of the same; where they ask for keys, a test holds the two
+//! together: what [`super::read::Fields`] was asked for is what stands here. An object's `$comment` is what its reader calls it.
+//!
+//! Reading order: [`build`] (the forms), [`quantities`], [`settings`], [`words`], then the parts of the language. The dialect is 2020-12.
+
+mod build;
+mod quantities;
+mod settings;
+mod words;
+mod cluster;
+mod timeline;
+mod expect;
+
+use self::build::{defined, list, named_processes, number, object, text};
+use serde_json::{Map, Value as Json, json};
+
+/// The schema of scenario files.
+pub fn schema() -> Json {
+    let scenario = object("a scenario")
+        .needs("title", "One line: what happens.", text())
+        .key("about", "What it is about.", text())
+        .key("seed", "The seed, if the command line gives none. Default 1.", number(0, u64::MAX))
+        .key(
+            "duration",
+            "How long the run is. Default: long enough for the timeline and all expectations.",
+            defined("duration"),
+        )
+        .key("system", "Which system runs, with which settings.", defined("system"))
+        .key("topology", "Where things are: regions, paths, hosts, addresses.", defined("topology"))
+        .needs("servers", "The registry servers, by name.", named_processes(defined("server")))
+        .key("services", "What registers and calls, by name.", named_processes(defined("service")))
+        .key("timeline", "What happens: a list of steps.", list(defined("step")))
+        .key("expect", "What must hold: a list of expectations.", list(defined("expectation")));
+    let mut schema = scenario.build();
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    let definitions =
+        [quantities::definitions(), cluster::definitions(), timeline::definitions(), expect::definitions()];
+    schema["$defs"] = json!(definitions.into_iter().flatten().collect::<Map<String, Json>>());
+    schema
+}
+
+#[cfg(test)]
+mod tests;
