@@ -75,16 +75,8 @@ fn moment_pattern() -> String {
     format!(r"{duration}|[^\s\d](?:[^+]*|.*\+\s*{duration})")
 }
 
-/// A latency that is no mapping.
-pub(super) fn latency() -> Json {
-    or_zero(written(
-        &range(&duration_pattern()),
-        "a duration or a range of durations, such as `200us..500us`",
-    ))
-}
-
-/// A share that is no mapping.
-pub(super) fn share() -> Json {
+/// Any share up to the whole.
+fn share() -> Json {
     let whole_of_it = r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)\s*%";
     let other = measure(&SHARE[1..]);
     written(&format!("{whole_of_it}|{other}"), "a share, such as `5%`, `0.01%` or `50ppm`")
