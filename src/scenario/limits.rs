@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What a scenario may not exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Instances of all services together. Default 1,000,000: about 1 GB.
+    /// Instances of all services together. Default 1,000,000.
     pub instances: u64,
     /// Length of a run in virtual time. Default 31 days.
     pub duration: Duration,

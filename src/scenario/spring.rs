@@ -154,13 +154,16 @@ pub fn import(reader: &mut Reader, files: &ConfigFiles, read_file: ReadFile<'_>)
     for (at, document) in documents.iter().enumerate() {
         let mut filled = Vec::new();
         for property in &document.properties {
+            // Other parts of the application may get theirs from anywhere; only what we read must be known.
+            if !concerns_us(&property.key) {
+                filled.push(property.clone());
+                continue;
+            }
             match values.fill(&property.value) {
                 Ok(value) => {
                     let value = Spanned::new(value, property.value.span);
                     filled.push(Property { value, ..property.clone() });
                 }
-                // Other parts of the application may get theirs from anywhere; only what we read must be known.
-                Err(_) if !concerns_us(&property.key) => filled.push(property.clone()),
                 Err(message) => {
                     let help = "a default helps: `${KEY:value}`; of the environment only what the scenario says is known";
                     import.diagnostics.push(Diagnostic {

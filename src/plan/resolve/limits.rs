@@ -11,6 +11,9 @@ use crate::scenario::timeline::When;
 use crate::scenario::units::Shown;
 use std::time::Duration;
 
+/// How many processes all repetitions of a step may concern together: a few hundred megabytes of them.
+const MOST_TARGETS: u64 = 100_000_000;
+
 impl Resolver<'_> {
     /// Whether there are not too many instances to go on, and nothing is said of times that are too far away.
     pub(super) fn within_limits(&mut self) -> bool {
@@ -36,6 +39,15 @@ impl Resolver<'_> {
         });
         for (time, span) in written.chain(steps).collect::<Vec<_>>() {
             self.limit_time(time, span);
+        }
+        // Each repetition names all whom it concerns.
+        for step in &scenario.timeline {
+            let Some((every, until)) = &step.repeat else { continue };
+            let times = (until.as_nanos() / every.as_nanos().max(1)) as u64;
+            if times.saturating_mul(total) > MOST_TARGETS {
+                let message = format!("too often for so many instances: {times} times {total}");
+                self.error(every.span, message, Some("a longer `every`, or fewer instances".to_owned()));
+            }
         }
         self.diagnostics.is_empty()
     }

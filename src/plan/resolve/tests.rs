@@ -840,6 +840,10 @@ fn what_is_absurdly_large_is_refused_with_its_place() {
     assert_eq!(long.0, "longer than the limit of 31d: `9999d`");
     assert_eq!((long.1.as_str(), long.2), ("`--max-duration 9999d` allows it", (3, 11)));
     assert_eq!(refused("timeline: [{ at: 40d, crash: a }]\n").0, "longer than the limit of 31d: `40d`");
+    let often =
+        "services: { p: { instances: 100000 } }\ntimeline: [{ at: 0s, every: 10ms, until: 20s, crash: p }]\n";
+    let often = refused(often);
+    assert_eq!((often.0.as_str(), often.2), ("too often for so many instances: 2000 times 100000", (4, 29)));
     let late = "timeline: [{ name: s, at: 30d, crash: a }, { after: s + 9d, restart: a }]\n";
     assert_eq!(refused(late).0, "longer than the limit of 31d: `39d`");
     let calls = refused("services: { p: { calls: { p: 1000000000/s } } }\nduration: 10s\n");
