@@ -170,7 +170,7 @@ fn repairing_meshes(
     let world = &plan.world;
     let clusters = world.servers_by_cluster();
     let mut repairing = vec![true; clusters.len()];
-    for (node, config) in clusters::told(world, configs) {
+    for (_, node, config) in clusters::told(world, configs) {
         let eureka::Config::Server(server) = config else { continue };
         let cluster = world.cluster(node).index();
         let replicates_to = |other: &NodeId| {

@@ -371,6 +371,7 @@ impl<'w> Cluster<'w> {
             }
             Event::Adopted { .. }
             | Event::Renewed { .. }
+            | Event::NotFound { .. }
             | Event::EvictionPass { .. }
             | Event::Joined { .. }
             | Event::MetadataChanged { .. }

@@ -211,6 +211,7 @@ impl Measure {
                 }
             }
             Event::Changed { .. }
+            | Event::NotFound { .. }
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }

@@ -9,24 +9,28 @@
 
 use super::world::{Behind, ClusterId, Fault, Role, World};
 use crate::protocol::eureka::Config;
-use crate::protocol::{Address, NodeId};
+use crate::protocol::{Address, NodeId, SimTime};
 use std::sync::Arc;
 
-/// Everything that any process is told at any time: its settings at the start, then those that it gets during the run.
-pub fn told<'a>(world: &'a World, configs: &'a [Arc<Config>]) -> impl Iterator<Item = (NodeId, &'a Config)> {
-    let at_start = (0..world.processes.len()).map(|at| (NodeId(at as u32), at));
+/// What each process is told, and from when on: first all processes in order, then what steps change. Where a process may find
+/// servers is in `service_urls` of its client.
+pub fn told<'a>(
+    world: &'a World,
+    configs: &'a [Arc<Config>],
+) -> impl Iterator<Item = (SimTime, NodeId, &'a Config)> {
+    let at_start = (0..world.processes.len()).map(|at| (SimTime::ZERO, NodeId(at as u32), at));
     let later = world.steps.iter().filter_map(|step| match &step.fault {
-        Fault::Reconfigure { process, config } => Some((*process, *config as usize)),
+        Fault::Reconfigure { process, config } => Some((step.at, *process, *config as usize)),
         _ => None,
     });
-    at_start.chain(later).filter_map(|(node, at)| Some((node, &**configs.get(at)?)))
+    at_start.chain(later).filter_map(|(from, node, config)| Some((from, node, &**configs.get(config)?)))
 }
 
 /// The cluster of each process. Clusters are counted in the order of their first servers.
 pub fn of(world: &World, configs: &[Arc<Config>]) -> Vec<ClusterId> {
     let mut sets = Sets((0..world.processes.len()).collect());
     let behind = ever_behind(world);
-    for (node, config) in told(world, configs) {
+    for (_, node, config) in told(world, configs) {
         for url in config.client().service_urls.iter() {
             behind[url.address.index()].iter().for_each(|server| sets.unite(node.index(), server.index()));
         }

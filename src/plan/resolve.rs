@@ -16,6 +16,7 @@ mod schedule;
 mod settings;
 mod targets;
 
+use self::changes::Told;
 use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
 use super::{Plan, System, clusters};
 use crate::protocol::eureka;
@@ -67,6 +68,10 @@ struct Resolver<'s> {
     names: BTreeMap<String, Named>,
     traffic: Vec<Traffic>,
     steps: Vec<Step>,
+    /// What steps have told processes so far.
+    told: BTreeMap<NodeId, Told<'s>>,
+    /// Records in DNS, as they are by then.
+    records: Vec<(String, Vec<Spanned<String>>)>,
     /// The resolved steps of each named step: indices of the first and the last, beginning of the first, end of the last.
     moments: BTreeMap<String, StepMoments>,
     diagnostics: Vec<Diagnostic>,
@@ -174,6 +179,13 @@ impl<'s> Resolver<'s> {
             names: BTreeMap::new(),
             traffic: Vec::new(),
             steps: Vec::new(),
+            told: BTreeMap::new(),
+            records: scenario
+                .topology
+                .dns
+                .iter()
+                .map(|(name, names)| (name.value.clone(), names.clone()))
+                .collect(),
             moments: BTreeMap::new(),
             diagnostics: Vec::new(),
             notes: Vec::new(),

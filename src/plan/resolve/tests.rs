@@ -352,6 +352,14 @@ fn a_service_says_how_its_clients_work() {
     let (actuator, _) =
         client("title: t\nservers: { a: }\nservices: { p: { client: { healthcheck.enabled: true } } }\n");
     assert_eq!(actuator.health, HealthSource::Actuator);
+    let omitted = |omits: &str| {
+        let (client, _) = client(&format!("title: t\nservers: {{ a: }}\nservices: {{ p: {{ {omits} }} }}\n"));
+        let about = client.instance.expect("registers").about;
+        (about.override_absent, about.version_absent)
+    };
+    assert_eq!(omitted(""), (false, false));
+    assert_eq!(omitted("omits: overridden-status"), (true, false));
+    assert_eq!(omitted("omits: [last-dirty-timestamp]"), (false, true));
 }
 
 /// Ten thousand clients: what they have in common stands once.
