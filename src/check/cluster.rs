@@ -242,7 +242,8 @@ impl<'w> Cluster<'w> {
         })
     }
 
-    fn listed_status(&self, node: NodeId, instance: InstanceId) -> Option<Status> {
+    /// With which status the process, as a server or through its cache, lists the instance, if it does.
+    pub fn listed_status(&self, node: NodeId, instance: InstanceId) -> Option<Status> {
         match self.held(node) {
             Some(held) => held.get(instance).map(|(status, _)| status),
             None => self.shown(node)?.get(instance).map(|listing| listing.status),

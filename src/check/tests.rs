@@ -54,7 +54,10 @@ fn world() -> World {
         instances: vec!["x".to_owned()],
         services: vec!["s".to_owned()],
         groups: vec![("blue".into(), vec![X])],
-        steps: vec![step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9)))],
+        steps: vec![
+            step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9))),
+            step(Fault::PowerOff { hosts: Vec::new() }, None),
+        ],
         ..World::default()
     }
 }
@@ -338,6 +341,65 @@ fn listed_again() {
 }
 
 #[test]
+fn listed_again_after_a_crash() {
+    // The owner heart-beats at `a`, which crashes, begins again and serves.
+    let crash = |before: Vec<Record>, meanwhile: Vec<Record>, after: Vec<Record>| -> Vec<Record> {
+        let crashed = [at(20, What::Ended { node: A, exit: None })];
+        let begun = [at(25, What::Started { node: A })];
+        let serves = [gauge(26, A, Gauge::Serving, 1)];
+        let beats = [renewed(10, A)];
+        let all = beats.into_iter().chain(before).chain(crashed).chain(meanwhile).chain(begun);
+        all.chain(serves).chain(after).collect()
+    };
+    let check = |records, verdict| check(records, Expected::Holds(Invariant::Relisted), verdict);
+    let (holds, violated, nothing) = (Verdict::Holds, Verdict::Violated, Verdict::Inconclusive);
+    // Two heartbeats and 3 s after it serves.
+    check(crash(vec![], vec![], vec![registered(89, A, 2)]), holds);
+    check(crash(vec![], vec![], vec![registered(90, A, 2)]), violated);
+    check(crash(vec![], vec![], vec![]), violated);
+    let copied = Event::Registered { instance: X, status: Status::Up, version: 1, origin: Origin::Sync };
+    let mut records = crash(vec![], vec![], vec![]);
+    records.insert(3, event(25, A, copied));
+    check(records, holds);
+    // It does not serve again.
+    let mut records = crash(vec![], vec![], vec![]);
+    records.pop();
+    check(records, nothing);
+    // The owner goes elsewhere: before the crash, while the server is down, or later; or it is dead.
+    check(crash(vec![renewed(15, B)], vec![], vec![]), nothing);
+    check(crash(vec![], vec![renewed(22, B)], vec![]), nothing);
+    check(crash(vec![], vec![], vec![renewed(60, B)]), nothing);
+    let dies = |seconds| at(seconds, What::Ended { node: PROVIDER, exit: None });
+    check(crash(vec![dies(20)], vec![], vec![]), nothing);
+    check(crash(vec![], vec![], vec![dies(60)]), nothing);
+    // Something has happened since it was last heard, while the server was down, or happens later.
+    let stands = |seconds| at(seconds, What::Paused { node: READER, paused: true });
+    check(crash(vec![stands(15)], vec![], vec![]), nothing);
+    check(crash(vec![], vec![stands(22)], vec![]), nothing);
+    check(crash(vec![], vec![], vec![stands(88)]), nothing);
+    check(crash(vec![], vec![], vec![stands(90)]), violated);
+    // A fault is in force: from before, at the crash, or at the restart.
+    let mut records = crash(vec![], vec![split(20, false)], vec![]);
+    records.insert(0, split(5, true));
+    check(records, nothing);
+    check(crash(vec![split(20, true)], vec![], vec![]), nothing);
+    check(crash(vec![], vec![split(25, true)], vec![]), nothing);
+    // The host loses power with it: heartbeats hang where they would be refused.
+    check(crash(vec![at(20, What::Step { step: 1, began: true })], vec![], vec![]), nothing);
+    // Heard too long ago.
+    let silent = |last| {
+        vec![
+            renewed(last, A),
+            at(50, What::Ended { node: A, exit: None }),
+            at(55, What::Started { node: A }),
+            gauge(56, A, Gauge::Serving, 1),
+        ]
+    };
+    check(silent(17), violated);
+    check(silent(16), nothing);
+}
+
+#[test]
 fn cache_as_claimed() {
     let expected = || Expected::Holds(Invariant::CacheAsClaimed);
     let adopted = |listed: usize, claimed: Option<[u32; 5]>, reconciles| {
@@ -435,16 +497,29 @@ fn events_gauges_and_counts() {
 
 #[test]
 fn listings_moments_and_calls() {
-    let listed = |by, listed| Expected::Listed {
+    let listed_as = |status, by, listed| Expected::Listed {
         instances: vec![X],
         servers: vec![A, B],
+        status,
         by: SimTime::from_secs(by),
         listed,
     };
+    let listed = |by, listed| listed_as(None, by, listed);
     check(vec![], listed(2, true), Verdict::Holds);
     check(vec![], listed(1, true), Verdict::Violated);
     check(vec![], listed(500, false), Verdict::Violated);
     check(vec![], listed(700, true), Verdict::Inconclusive);
+    // One of the two servers holds it with another status.
+    let (up, down) = (Some(Status::Up), Some(Status::Down));
+    let changed = Event::Changed { instance: X, status: Status::Down, version: 1, origin: Origin::Client };
+    let changed = || vec![event(300, B, changed.clone())];
+    check(changed(), listed_as(up, 299, true), Verdict::Holds);
+    check(changed(), listed_as(up, 300, true), Verdict::Violated);
+    check(changed(), listed_as(down, 300, true), Verdict::Violated);
+    check(changed(), listed_as(down, 299, false), Verdict::Holds);
+    check(changed(), listed_as(down, 300, false), Verdict::Violated);
+    check(vec![], listed_as(up, 1, true), Verdict::Violated);
+    check(vec![], listed_as(up, 0, false), Verdict::Holds);
 
     let dies = || vec![split(100, true), adopted(150, false), adopted(160, true), adopted(180, false)];
     let delay = |low, high| Expected::Delay {
@@ -482,11 +557,27 @@ fn listings_moments_and_calls() {
         let tries = results.iter().map(|result| at(50, call(*result, true)));
         std::iter::once(at(50, call(CallResult::DeadInstance, false))).chain(tries).collect()
     };
-    let success = |low| Expected::Calls { callers: None, success: Range::closed(low, 1.0) };
+    let calls_are = |callers: Option<NodeId>, service: Option<u32>, from, to, low| Expected::Calls {
+        callers: callers.map(|caller| vec![caller]),
+        service: service.map(ServiceId),
+        from: SimTime::from_secs(from),
+        to: SimTime::from_secs(to),
+        success: Range::closed(low, 1.0),
+    };
+    let success = |low| calls_are(None, None, 0, 600, low);
     let half = [CallResult::Answered, CallResult::DeadInstance];
     check(calls(&half), success(0.5), Verdict::Holds);
     check(calls(&half), success(0.6), Verdict::Violated);
     check(vec![], success(0.6), Verdict::Inconclusive);
+    // Of one caller, to one service, within a time.
+    check(calls(&half), calls_are(Some(READER), None, 0, 600, 0.5), Verdict::Holds);
+    check(calls(&half), calls_are(Some(PROVIDER), None, 0, 600, 0.5), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, Some(0), 0, 600, 0.6), Verdict::Violated);
+    check(calls(&half), calls_are(None, Some(1), 0, 600, 0.6), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, None, 50, 50, 0.6), Verdict::Violated);
+    check(calls(&half), calls_are(None, None, 51, 600, 0.6), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, None, 0, 49, 0.6), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, None, 0, 601, 0.5), Verdict::Inconclusive);
 }
 
 #[test]

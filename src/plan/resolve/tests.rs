@@ -173,6 +173,12 @@ fn expectations_become_ids_and_numbers() {
     assert!(success.contains(0.999) && success.contains(1.0) && !success.contains(0.9989));
     let Expected::Delay { to: Moment::Forgotten { observers, .. }, .. } = expected(9) else { panic!() };
     assert_eq!(observers.len(), 3, "the caches of those who call, not those who fetch nothing");
+    let Expected::Calls { service, from, to, .. } = expected(17) else { panic!("{:?}", expected(17)) };
+    assert_eq!(service.map(|service| plan.world.services[service.index()].as_str()), Some("provider"));
+    assert_eq!((*from, *to), (SimTime::from_secs(300), SimTime::from_secs(240 + 90 + 120)));
+    let Expected::Listed { status: Some(crate::protocol::Status::Up), .. } = expected(18) else {
+        panic!("{:?}", expected(18))
+    };
     assert!(plan.expectations[13].violated);
     assert!(plan.expectations[13].text.contains("issues/1277"));
 }
@@ -209,6 +215,19 @@ fn only_what_registers_can_be_called() {
     let text = "title: t\nservers: { a: }\nservices:\n  p: { client: { register-with-eureka: false } }\n  \
                 q: { calls: { p: 1/s } }\n";
     assert_eq!(mistakes(text), ["`p` registers nothing"]);
+}
+
+#[test]
+fn only_what_is_called_can_be_expected_to_answer() {
+    let base = "title: t\nservers: { a: }\nservices:\n  p:\n  q: { calls: { p: 1/s } }\n  \
+                r: { calls: { q: 1/s } }\n";
+    let of =
+        |calls: &str| mistakes(&format!("{base}expect: [{{ calls: {{ {calls}, success: '>= 1%' }} }}]\n"));
+    assert_eq!(of("to: r"), ["unknown service that is called: `r`"]);
+    assert_eq!(of("of: r, to: p"), ["unknown service that is called: `p`"]);
+    assert_eq!(of("to: p, during: 5m..2m"), ["this stretch of time ends before it begins"]);
+    let text = format!("{base}expect: [{{ calls: {{ of: r, to: q, during: 2m..7m, success: 1% }} }}]\n");
+    assert_eq!(plan(&text).world.duration, SimTime::from_secs(420), "the run goes on for it");
 }
 
 #[test]

@@ -625,9 +625,9 @@ settings! {
         dns_port: Text, Kind::Text, "eurekaServer.port" = "", "eureka-server-port" = "";
         /// Connections to all servers together.
         connections_total: u32, Kind::Count(1, 1_000_000), "eurekaServer.maxTotalConnections" = "200", "eureka-server-total-connections" = "200";
-        /// Spring, `RestClient` transport: time for connecting. Earlier below `restclient.timeout`, `rest-template-timeout`.
+        /// Spring, `RestClient` transport: time for connecting. Up to 4.3 below `restclient.timeout`, and `rest-template-timeout` (3.1: none).
         rest_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-timeout" = "180000";
-        /// Spring, `RestClient` transport: time for the answer. Earlier below `restclient.timeout`, `rest-template-timeout`.
+        /// Spring, `RestClient` transport: time for the answer. Up to 4.3 below `restclient.timeout`, and `rest-template-timeout` (3.1: none).
         rest_socket_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.socket-timeout" = "180000";
         /// Fetch only the instances with this virtual address.
         single_vip: Text, Kind::Text, "registryRefreshSingleVipAddress" = "", "registry-refresh-single-vip-address" = "";
@@ -662,7 +662,7 @@ settings! {
         /// Spring: let the application's health decide the status.
         health_check_enabled: bool, Kind::Flag, "" = "false", "healthcheck.enabled" = "false";
     } inert {
-        Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-request-timeout" = "180000", "a connection pool of 50 is never exhausted by three threads";
+        Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-request-timeout" = "180000", "five connections to a server are never exhausted by the threads that use them";
         Kind::Count(1, 1000), "transport.asyncExecutorThreadPoolSize" = "5", "transport.async-executor-thread-pool-size" = "5", "one resolution runs at a time";
         Kind::Flag, "eurekaServer.gzipContent" = "true", "g-zip-content" = "true", "sizes on the wire are estimates without compression";
         Kind::Flag, "allowRedirects" = "false", "allow-redirects" = "false", "it only adds a header for load balancers";
@@ -692,7 +692,7 @@ settings! {
         lease_renewal_interval: Duration, Kind::Seconds(1, DAY_S), "lease.renewalInterval" = "30", "lease-renewal-interval-in-seconds" = "30";
         /// How long a lease lasts without renewal. The server doubles it for a lease that was renewed.
         lease_duration: Duration, Kind::Seconds(1, DAY_S), "lease.duration" = "90", "lease-expiration-duration-in-seconds" = "90";
-        /// Ready for traffic from the first moment.
+        /// Ready for traffic from the first moment. Netflix: counts for a server's own instance; an application has said UP before anybody sees it.
         enabled_on_init: bool, Kind::Flag, "traffic.enabled" = "false", "instance-enabled-onit" = "false";
         /// Spring: the status that the application takes once it is ready.
         initial_status: Text, Kind::Text, "" = "UP", "initial-status" = "UP";
