@@ -37,8 +37,8 @@ pub struct Premises {
     pub leases: Arc<[Option<LeaseTerms>]>,
     /// For each of the system's settings, in their order in the plan: the rules of a server.
     pub rules: Vec<Option<Rules>>,
-    /// Whether every server replicates to every other, and repairs what differs.
-    pub repairing_mesh: bool,
+    /// For each cluster: whether every server replicates to every other one of it, and repairs what differs.
+    pub repairing_meshes: Vec<bool>,
 }
 
 /// The terms of an instance's lease.

@@ -1,6 +1,8 @@
 //! Each check against histories in which it must hold and histories in which it must not. A check that was never seen failing is
 //! not evidence.
 
+mod clusters;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +67,11 @@ fn world() -> World {
 fn premises() -> Premises {
     let rules = Some(Rules { self_preservation: true, percent: 0.85, renewals_per_client: 2.0 });
     let terms = LeaseTerms { duration: Duration::from_secs(90), renewal_interval: Duration::from_secs(30) };
-    Premises { leases: [Some(terms)].into(), rules: vec![rules, rules, None, None], repairing_mesh: true }
+    Premises {
+        leases: [Some(terms)].into(),
+        rules: vec![rules, rules, None, None],
+        repairing_meshes: vec![true],
+    }
 }
 
 fn at(seconds: u64, what: What) -> Record {
@@ -341,62 +347,25 @@ fn listed_again() {
 }
 
 #[test]
-fn listed_again_after_a_crash() {
-    // The owner heart-beats at `a`, which crashes, begins again and serves.
-    let crash = |before: Vec<Record>, meanwhile: Vec<Record>, after: Vec<Record>| -> Vec<Record> {
-        let crashed = [at(20, What::Ended { node: A, exit: None })];
-        let begun = [at(25, What::Started { node: A })];
-        let serves = [gauge(26, A, Gauge::Serving, 1)];
-        let beats = [renewed(10, A)];
-        let all = beats.into_iter().chain(before).chain(crashed).chain(meanwhile).chain(begun);
-        all.chain(serves).chain(after).collect()
-    };
+fn listed_again_once_its_owner_was_told() {
     let check = |records, verdict| check(records, Expected::Holds(Invariant::Relisted), verdict);
     let (holds, violated, nothing) = (Verdict::Holds, Verdict::Violated, Verdict::Inconclusive);
-    // Two heartbeats and 3 s after it serves.
-    check(crash(vec![], vec![], vec![registered(89, A, 2)]), holds);
-    check(crash(vec![], vec![], vec![registered(90, A, 2)]), violated);
-    check(crash(vec![], vec![], vec![]), violated);
-    let copied = Event::Registered { instance: X, status: Status::Up, version: 1, origin: Origin::Sync };
-    let mut records = crash(vec![], vec![], vec![]);
-    records.insert(3, event(25, A, copied));
-    check(records, holds);
-    // It does not serve again.
-    let mut records = crash(vec![], vec![], vec![]);
-    records.pop();
-    check(records, nothing);
-    // The owner goes elsewhere: before the crash, while the server is down, or later; or it is dead.
-    check(crash(vec![renewed(15, B)], vec![], vec![]), nothing);
-    check(crash(vec![], vec![renewed(22, B)], vec![]), nothing);
-    check(crash(vec![], vec![], vec![renewed(60, B)]), nothing);
-    let dies = |seconds| at(seconds, What::Ended { node: PROVIDER, exit: None });
-    check(crash(vec![dies(20)], vec![], vec![]), nothing);
-    check(crash(vec![], vec![], vec![dies(60)]), nothing);
-    // Something has happened since it was last heard, while the server was down, or happens later.
-    let stands = |seconds| at(seconds, What::Paused { node: READER, paused: true });
-    check(crash(vec![stands(15)], vec![], vec![]), nothing);
-    check(crash(vec![], vec![stands(22)], vec![]), nothing);
-    check(crash(vec![], vec![], vec![stands(88)]), nothing);
-    check(crash(vec![], vec![], vec![stands(90)]), violated);
-    // A fault is in force: from before, at the crash, or at the restart.
-    let mut records = crash(vec![], vec![split(20, false)], vec![]);
-    records.insert(0, split(5, true));
-    check(records, nothing);
-    check(crash(vec![split(20, true)], vec![], vec![]), nothing);
-    check(crash(vec![], vec![split(25, true)], vec![]), nothing);
-    // The host loses power with it: heartbeats hang where they would be refused.
-    check(crash(vec![at(20, What::Step { step: 1, began: true })], vec![], vec![]), nothing);
-    // Heard too long ago.
-    let silent = |last| {
-        vec![
-            renewed(last, A),
-            at(50, What::Ended { node: A, exit: None }),
-            at(55, What::Started { node: A }),
-            gauge(56, A, Gauge::Serving, 1),
-        ]
+    let unknown = |seconds, origin| event(seconds, A, Event::NotFound { instance: X, origin });
+    let told = |after: Vec<Record>| {
+        let crashed = [at(20, What::Ended { node: A, exit: None }), at(25, What::Started { node: A })];
+        crashed.into_iter().chain([unknown(40, Origin::Client)]).chain(after).collect::<Vec<_>>()
     };
-    check(silent(17), violated);
-    check(silent(16), nothing);
+    check(told(vec![registered(43, A, 2), renewed(300, B)]), holds);
+    check(told(vec![registered(44, A, 2)]), violated);
+    check(told(vec![]), violated);
+    // The owner goes elsewhere, or dies, or something else happens.
+    check(told(vec![registered(41, B, 2)]), nothing);
+    check(told(vec![at(41, What::Ended { node: PROVIDER, exit: None })]), nothing);
+    check(told(vec![split(41, true)]), nothing);
+    // A peer asked, not the owner; or it may have been an operator, so soon after a step.
+    check(vec![unknown(40, Origin::Replica)], nothing);
+    check(vec![split(37, true), split(38, false), unknown(41, Origin::Client)], nothing);
+    check(vec![split(36, true), split(37, false), unknown(41, Origin::Client)], violated);
 }
 
 #[test]

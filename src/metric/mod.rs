@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::check::Cluster;
 use crate::history::{CallResult, Record, What};
-use crate::plan::world::{Role, World};
+use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, Gauge, InstanceId, NodeId, SimTime};
 
 pub use series::Series;
@@ -34,6 +34,15 @@ pub struct ServerSeries {
     pub running: Series,
 }
 
+/// One cluster over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSeries {
+    /// Names of its servers.
+    pub servers: Vec<String>,
+    /// Instances of it that are alive.
+    pub living: Series,
+}
+
 /// All that was measured in a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
@@ -43,8 +52,8 @@ pub struct Measured {
     pub caches: Series,
     /// Subscribed clients.
     pub subscribers: u32,
-    /// Instances that are alive.
-    pub living: Series,
+    /// The clusters, in order of their ids.
+    pub clusters: Vec<ClusterSeries>,
     /// Pairs of any running observer and instance that differ from the truth.
     pub disagreement: Series,
     /// The last disturbance or change of truth, and the moment from which all views agreed with the truth until the end.
@@ -61,7 +70,7 @@ pub struct Measure {
     server_of: Vec<Option<usize>>,
     caches: Series,
     subscribers: u32,
-    living: Series,
+    clusters: Vec<ClusterSeries>,
     disagreement: Series,
     changed_at: Vec<Option<(SimTime, bool)>>,
     discovery: Vec<u64>,
@@ -104,13 +113,17 @@ impl Measure {
                 });
             }
         }
+        let clusters = world.servers_by_cluster().into_iter().map(|servers| ClusterSeries {
+            servers: servers.iter().map(|node| world.processes[node.index()].name.clone()).collect(),
+            living: Series::default(),
+        });
         Measure {
             known: vec![vec![false; world.instances.len()]; servers.len()],
             servers,
             server_of,
             caches: Series::default(),
             subscribers: world.processes.iter().map(|process| u32::from(process.subscribes)).sum(),
-            living: Series::default(),
+            clusters: clusters.collect(),
             disagreement: Series::default(),
             changed_at: vec![None; world.instances.len()],
             discovery: Vec::new(),
@@ -146,7 +159,9 @@ impl Measure {
                 server.listed.push(record.at, held.map_or(0, |held| i64::from(held.listed())));
             }
             self.caches.push(record.at, cluster.cache_disagreement().cast_signed());
-            self.living.push(record.at, i64::from(cluster.living()));
+            for (at, of) in self.clusters.iter_mut().enumerate() {
+                of.living.push(record.at, i64::from(cluster.living(ClusterId(at as u32))));
+            }
             self.disagreement.push(record.at, cluster.disagreement().cast_signed());
         }
     }
@@ -178,13 +193,13 @@ impl Measure {
             Event::Renewed { .. } => self.counts.renewals += 1,
             Event::Registered { instance, .. } => {
                 self.counts.registrations += 1;
-                self.listed(at, place, *instance, true);
+                self.listed(at, place, *instance, true, cluster);
             }
-            Event::Deregistered { instance, .. } => self.listed(at, place, *instance, false),
+            Event::Deregistered { instance, .. } => self.listed(at, place, *instance, false, cluster),
             Event::Evicted { instance } => {
                 self.counts.evictions += 1;
                 self.counts.false_evictions += u64::from(cluster.truth(*instance).alive);
-                self.listed(at, place, *instance, false);
+                self.listed(at, place, *instance, false, cluster);
             }
             Event::Gauge { gauge, value } => {
                 let server = &mut self.servers[place];
@@ -196,6 +211,7 @@ impl Measure {
                 }
             }
             Event::Changed { .. }
+            | Event::NotFound { .. }
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }
@@ -204,15 +220,28 @@ impl Measure {
         }
     }
 
-    /// A server came to list an instance, or ceased to: how long after the truth had changed?
-    fn listed(&mut self, at: SimTime, place: usize, instance: InstanceId, listed: bool) {
+    /// A server came to list an instance, or ceased to: how long after the truth had changed? That an instance of another cluster
+    /// appears, no server has to learn.
+    fn listed(
+        &mut self,
+        at: SimTime,
+        place: usize,
+        instance: InstanceId,
+        listed: bool,
+        cluster: &Cluster<'_>,
+    ) {
         let known = std::mem::replace(&mut self.known[place][instance.index()], listed);
         if let Some((changed, alive)) = self.changed_at[instance.index()]
             && known != listed
             && alive == listed
         {
             let latency = at.as_millis() - changed.as_millis();
-            if listed { self.discovery.push(latency) } else { self.forgetting.push(latency) }
+            let own = cluster.world().cluster(self.servers[place].node) == cluster.home(instance);
+            match (listed, own) {
+                (true, true) => self.discovery.push(latency),
+                (true, false) => {}
+                (false, _) => self.forgetting.push(latency),
+            }
         }
     }
 
@@ -258,7 +287,7 @@ impl Measure {
             servers: self.servers,
             caches: self.caches,
             subscribers: self.subscribers,
-            living: self.living,
+            clusters: self.clusters,
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
             converged,

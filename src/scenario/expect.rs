@@ -104,9 +104,10 @@ pub enum Happening {
 }
 
 /// Every happening and its name.
-const HAPPENINGS: [(&str, Happening); 12] = [
+const HAPPENINGS: [(&str, Happening); 13] = [
     ("registered", Happening::Event("registered")),
     ("renewed", Happening::Event("renewed")),
+    ("not-found", Happening::Event("not-found")),
     ("changed", Happening::Event("changed")),
     ("deregistered", Happening::Event("deregistered")),
     ("evicted", Happening::Event("evicted")),

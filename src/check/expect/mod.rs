@@ -203,6 +203,7 @@ fn subject(event: &Event) -> (Option<InstanceId>, Option<Status>) {
         | Event::Changed { instance, status, .. }
         | Event::Announced { instance, status, .. } => (Some(*instance), Some(*status)),
         Event::Renewed { instance, .. }
+        | Event::NotFound { instance, .. }
         | Event::Deregistered { instance, .. }
         | Event::Evicted { instance }
         | Event::Joined { instance }

@@ -56,6 +56,7 @@ impl<'s> Resolver<'s> {
             layers: &layers,
             client: &client_config,
             aws_zone: aws_zone.as_deref(),
+            built: None,
         };
         let registries = self.registries(&known);
         self.note_settings(&layers, None);
@@ -109,7 +110,9 @@ impl<'s> Resolver<'s> {
         let name = service.name.value.as_str();
         let mut registrations = client.register_with_eureka.then(|| {
             let names = (name, spring_name(imported).unwrap_or(name));
-            self.registrations(names, imported, &layers, Arc::new(instance))
+            let mut registrations = self.registrations(names, imported, &layers, Arc::new(instance));
+            registrations.template.omit(&service.omits);
+            registrations
         });
         let mut shared: Option<Registries> = None;
         for node in nodes {
@@ -124,6 +127,7 @@ impl<'s> Resolver<'s> {
                     layers: &layers,
                     client: &client,
                     aws_zone: aws_zone.as_deref(),
+                    built: None,
                 };
                 let registries = self.registries(&known);
                 if registries.urls.is_empty() && shared.is_none() {
@@ -243,7 +247,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// The zone of a process, if everything runs in AWS.
-    fn aws_zone(&self, node: NodeId) -> Option<String> {
+    pub(super) fn aws_zone(&self, node: NodeId) -> Option<String> {
         self.scenario.system.cloud.then(|| self.zone_name(node).to_owned())
     }
 
