@@ -186,11 +186,12 @@ pub(super) fn who(reader: &mut Reader, node: &Node) -> Option<Who> {
 fn groups(reader: &mut Reader, node: &Node, what: &'static str, example: &str) -> Option<Vec<Who>> {
     let items = reader.items(node, what);
     let groups: Vec<Who> = items.iter().filter_map(|item| who(reader, item)).collect();
-    if groups.len() != items.len() || items.is_empty() {
+    // What is no list, and what is no group, has been reported.
+    if groups.len() != items.len() || !matches!(node.value, Value::List(_)) {
         return None;
     }
     match groups.len() {
-        1 => reader.refuse(node.span, format!("{what} needs two groups"), example),
+        0 | 1 => reader.refuse(node.span, format!("{what} needs two groups"), example),
         _ => Some(groups),
     }
 }
