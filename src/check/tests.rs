@@ -39,7 +39,8 @@ fn world() -> World {
         subscribes,
         address: Address(0),
     };
-    let step = |fault, until| Step { name: "split".to_owned(), at: SimTime::ZERO, until, fault };
+    let step =
+        |fault, until| Step { name: "split".to_owned(), trigger: None, at: SimTime::ZERO, until, fault };
     World {
         hosts: vec![Host {
             name: "h".to_owned(),
@@ -58,7 +59,7 @@ fn world() -> World {
         groups: vec![("blue".into(), vec![X])],
         steps: vec![
             step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9))),
-            step(Fault::PowerOff { hosts: Vec::new() }, None),
+            step(Fault::PowerOff { hosts: Vec::new(), unflushed: Default::default() }, None),
         ],
         ..World::default()
     }

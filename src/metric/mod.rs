@@ -60,6 +60,8 @@ pub struct Measured {
     pub last_disturbance: SimTime,
     /// See `last_disturbance`; none if they never did.
     pub converged: Option<SimTime>,
+    /// When each trigger of the world fired, as far as its steps show: none if nothing came of it.
+    pub fired: Vec<Option<SimTime>>,
     /// Figures by name.
     pub figures: BTreeMap<&'static str, f64>,
 }
@@ -76,6 +78,7 @@ pub struct Measure {
     discovery: Vec<u64>,
     forgetting: Vec<u64>,
     known: Vec<Vec<bool>>,
+    fired: Vec<Option<SimTime>>,
     counts: Counts,
 }
 
@@ -128,6 +131,7 @@ impl Measure {
             changed_at: vec![None; world.instances.len()],
             discovery: Vec::new(),
             forgetting: Vec::new(),
+            fired: vec![None; world.triggers.len()],
             counts: Counts::default(),
         }
     }
@@ -146,6 +150,12 @@ impl Measure {
                     CallResult::DeadInstance => &mut counts.calls_to_dead,
                     CallResult::Unreachable => &mut counts.calls_cut_off,
                 } += 1;
+            }
+            What::Step { step, began: true } => {
+                let step = &cluster.world().steps[*step as usize];
+                if let Some(trigger) = step.trigger {
+                    self.fired[trigger.index()] = Some(SimTime(record.at.0 - step.at.0));
+                }
             }
             What::Started { node } | What::Stopping { node } | What::Ended { node, .. } => {
                 self.lifecycle(record.at, *node, cluster);
@@ -291,6 +301,7 @@ impl Measure {
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
             converged,
+            fired: self.fired,
             figures,
         }
     }

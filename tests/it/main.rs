@@ -18,3 +18,4 @@ mod power_loss;
 mod seam;
 mod settings;
 mod timeline;
+mod words;
