@@ -5,12 +5,14 @@ mod toys;
 
 mod arrows;
 mod clusters;
+mod cures;
 mod determinism;
 mod fidelity;
 mod docs;
 mod effects;
 mod keys;
 mod last_writer;
+mod mutations;
 mod parity;
 mod power_loss;
 mod seam;

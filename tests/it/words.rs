@@ -187,6 +187,17 @@ expect:
     story("slow: b, factor: 2x", "registered");
     let wrong = "servers: { a: , b: }\ntimeline:\n  - { at: 1m, bridge: b, between: [a, b] }\n";
     mistakes(wrong, &["the bridge cannot be on one of its sides: `b`"]);
+    mistakes(
+        "servers: { a: , b: }\ntimeline:\n  - { at: 1m, bridge: b, between: [] }\n  - { at: 1m, bridge: b, between: [a] }\n  \
+         - { at: 1m, bridge: b, between: a }\n  - { at: 1m, bridge: b }\n  - { at: 1m, partition: [] }\n",
+        &[
+            "a bridge needs two groups",
+            "a bridge needs two groups",
+            "a bridge is written as a list",
+            "a bridge needs what it lies `between`",
+            "a partition needs two groups",
+        ],
+    );
 }
 
 /// Where only what it sends is lost, heartbeats over connections that exist arrive, once: their answers do not, and no new

@@ -6,8 +6,10 @@ use super::{Named, Resolver};
 use crate::plan::world::{Fault, HostId};
 use crate::protocol::{NodeId, SimTime};
 use crate::scenario::diagnostic::Spanned;
+use crate::scenario::fleet::Service;
 use crate::scenario::selector::Who;
 use crate::scenario::timeline::{Action, Rolling};
+use std::ops::Range;
 use std::time::Duration;
 
 /// One fault for all of them, or one for each, the last so much later than the first.
@@ -26,7 +28,7 @@ pub(super) fn spread<T: Copy>(
     targets.iter().enumerate().map(each).collect()
 }
 
-impl Resolver<'_> {
+impl<'s> Resolver<'s> {
     /// Some after the others: they stop, or crash, and start again when their time is over.
     pub(super) fn rolling(&mut self, rolling: &Rolling) -> Vec<(Duration, Fault)> {
         let mut moves = Vec::new();
@@ -79,12 +81,17 @@ impl Resolver<'_> {
     }
 
     /// How many instances a service has at most, in the whole run.
-    pub(super) fn most_instances(&self, service: &str, at_first: u64) -> u64 {
+    pub(super) fn most_instances(&self, service: &'s Service) -> &'s Spanned<u64> {
         let scaled = self.scenario.timeline.iter().filter_map(|step| match &step.action {
-            Action::Scale { service: of, to, .. } if of.value == service => Some(to.value),
+            Action::Scale { service: of, to, .. } if of.value == service.name.value => Some(to),
             _ => None,
         });
-        scaled.chain([at_first]).max().unwrap_or(at_first)
+        scaled.fold(&service.instances, |most, to| if to.value > most.value { to } else { most })
+    }
+
+    /// All instances that a service ever has, in runs of which the same is said.
+    pub(super) fn runs(&self, service: &'s Service) -> Vec<(Range<usize>, &'s Service)> {
+        service.runs(self.most_instances(service).value)
     }
 
     /// How many instances a service has just before a moment, as far as times are known.

@@ -7,7 +7,6 @@ use super::{
     request,
 };
 use crate::scenario::diagnostic::Spanned;
-use crate::scenario::fleet::MOST_INSTANCES;
 use crate::scenario::read::{Fields, FromNode, Reader};
 use crate::scenario::selector::{Route, Selector, Who};
 use crate::scenario::system::{Owner, Settings};
@@ -186,11 +185,12 @@ pub(super) fn who(reader: &mut Reader, node: &Node) -> Option<Who> {
 fn groups(reader: &mut Reader, node: &Node, what: &'static str, example: &str) -> Option<Vec<Who>> {
     let items = reader.items(node, what);
     let groups: Vec<Who> = items.iter().filter_map(|item| who(reader, item)).collect();
-    if groups.len() != items.len() || items.is_empty() {
+    // What is no list, and what is no group, has been reported.
+    if groups.len() != items.len() || !matches!(node.value, Value::List(_)) {
         return None;
     }
     match groups.len() {
-        1 => reader.refuse(node.span, format!("{what} needs two groups"), example),
+        0 | 1 => reader.refuse(node.span, format!("{what} needs two groups"), example),
         _ => Some(groups),
     }
 }
@@ -256,12 +256,7 @@ fn scale(reader: &mut Reader, node: &Node) -> Option<Action> {
     let to: Option<Spanned<u64>> = fields.required(reader, "to");
     let graceful = fields.optional(reader, "graceful").unwrap_or(true);
     fields.finish(reader);
-    let to = to?;
-    if to.value > MOST_INSTANCES {
-        let message = format!("more instances than a service may have: `{}`", to.value);
-        return reader.refuse(to.span, message, format!("at most {MOST_INSTANCES}"));
-    }
-    Some(Action::Scale { service: service?, to, graceful })
+    Some(Action::Scale { service: service?, to: to?, graceful })
 }
 
 fn path(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
