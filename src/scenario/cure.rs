@@ -20,7 +20,7 @@ pub struct Cure {
 }
 
 /// What a cure may change: what the cluster is, not what happens to it or what is expected.
-const CHANGED: [&str; 4] = ["system", "topology", "servers", "services"];
+pub(super) const CHANGED: [&str; 4] = ["system", "topology", "servers", "services"];
 
 /// Reads `cure:`, one or a list of alternatives, each of which must do.
 pub(super) fn read_all(reader: &mut Reader, root: &Node, read_file: ReadFile<'_>) -> Vec<Cure> {

@@ -21,7 +21,7 @@ pub struct Vary {
 const MOST_VALUES: usize = 1000;
 
 /// What may be varied: what is so, not what it is called.
-const VARIED: [&str; 8] =
+pub(super) const VARIED: [&str; 8] =
     ["system", "topology", "servers", "services", "timeline", "expect", "duration", "seed"];
 
 /// Reads `vary:` and tries each value.

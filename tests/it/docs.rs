@@ -1,8 +1,34 @@
-//! The examples of `docs/scenario-reference.md` are read as scenarios are: documentation that is refused is wrong.
+//! The examples of `docs/scenario.md` are scenarios, and run: documentation that is refused, or lies, is wrong.
+//!
+//! An example shows a part; what it takes for granted stands here. An example with the comment `# refused` must be refused.
 
 use std::path::Path;
 
+use regsim::plan::Plan;
+use regsim::run;
 use regsim::scenario::Scenario;
+use regsim::scenario::schema::schema;
+use serde_json::Value as Json;
+
+/// What an example does not say itself.
+const BACKGROUND: [(&str, &str); 5] = [
+    ("title:", "title: t\n"),
+    (
+        "topology:",
+        "topology: { regions: { beijing: [bj-a, bj-b], shanghai: [sh-a] }, hosts: { h1: { zone: bj-a } }, addresses: { lb: [peer1, peer2] } }\n",
+    ),
+    ("servers:", "servers: { peer1: { zone: bj-a }, peer2: { zone: bj-b }, peer3: { zone: sh-a } }\n"),
+    (
+        "services:",
+        "services: { provider: { instances: 3 }, consumer: { instances: 2, calls: { provider: 1/s } } }\n",
+    ),
+    ("timeline:", "timeline: [{ name: split, at: 2m, for: 90s, partition: [[peer1, provider], [peer2]] }]\n"),
+];
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenario.md");
+    std::fs::read_to_string(path).expect("the page is part of the repository")
+}
 
 /// The indented blocks of a page, with the line on which each begins.
 fn examples(page: &str) -> Vec<(usize, String)> {
@@ -21,29 +47,87 @@ fn examples(page: &str) -> Vec<(usize, String)> {
     examples
 }
 
-fn read(text: &str) -> Result<(), String> {
+/// The examples as whole scenarios, with the line on which each begins.
+pub fn scenarios() -> Vec<(usize, String)> {
+    let whole = |(line, example): (usize, String)| {
+        // A list is one of steps, if its entries say when, or one of expectations.
+        let is_steps =
+            ["{ at:", "{ after:", "{ when:", "{ name:", "- at:"].iter().any(|when| example.contains(when));
+        let example = match (example.starts_with("- "), is_steps) {
+            (true, true) => format!("timeline:\n{example}"),
+            (true, false) => format!("expect:\n{example}"),
+            (false, _) => example,
+        };
+        let says = |key: &str| example.lines().any(|line| line.starts_with(key));
+        let background = BACKGROUND.iter().filter(|(key, _)| !says(key)).map(|(_, text)| *text);
+        (line, background.collect::<String>() + &example)
+    };
+    examples(&page()).into_iter().map(whole).collect()
+}
+
+fn resolve(text: &str) -> Result<Plan, String> {
     let mut empty = |_: &str| Ok(Vec::new());
-    Scenario::parse("example.yaml", text.as_bytes(), &[], &mut empty)
-        .map(|_| ())
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    let scenario = Scenario::parse("example.yaml", text.as_bytes(), &[], &mut empty);
+    let plan = scenario.and_then(|scenario| Plan::resolve(&scenario));
+    plan.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
 #[test]
-fn every_example_of_the_reference_is_accepted() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenario-reference.md");
-    let page = std::fs::read_to_string(path).expect("the page is part of the repository");
-    let examples = examples(&page);
-    assert!(examples.len() >= 10, "{} examples", examples.len());
-    for (line, example) in examples {
-        let title = if example.contains("title:") { "" } else { "title: t\n" };
-        let servers = if example.contains("servers:\n") { "" } else { "servers: { a: }\n" };
-        let result = match example.starts_with("- ") {
-            // A list is one of steps or one of expectations.
-            true => read(&format!("{title}{servers}timeline:\n{example}")).or_else(|steps| {
-                read(&format!("{title}{servers}expect:\n{example}")).map_err(|expect| steps + &expect)
-            }),
-            false => read(&format!("{title}{servers}{example}")),
-        };
-        assert_eq!(result, Ok(()), "the example of line {line}:\n{example}");
+fn every_example_of_the_reference_runs() {
+    let scenarios = scenarios();
+    assert!(scenarios.len() >= 60, "{} examples", scenarios.len());
+    for (line, text) in scenarios {
+        match (resolve(&text), text.contains("# refused")) {
+            (Ok(plan), false) => {
+                let outcome = run::run(&plan, 1, &mut ());
+                assert!(outcome.events > 0, "nothing happens in the example of line {line}:\n{text}");
+            }
+            (Err(mistakes), false) => panic!("the example of line {line}:\n{text}\n{mistakes}"),
+            (Ok(_), true) => panic!("the example of line {line} is not refused:\n{text}"),
+            (Err(_), true) => {}
+        }
     }
+}
+
+/// Keys and words of the schema, without the product's own settings.
+fn keys_and_words(part: &Json, keys: &mut Vec<String>, words: &mut Vec<String>) {
+    match part {
+        Json::Object(entries) => {
+            let is_ours = part["$comment"].is_string();
+            let known = part["properties"].as_object().filter(|_| is_ours).into_iter().flatten();
+            // What is neither offered nor a reference into a block of settings.
+            let ours = known.filter(|(_, value)| {
+                let of_settings =
+                    |at: &str| at.starts_with("#/$defs/settings-") && at.contains("/properties/");
+                value["doNotSuggest"] != true && !value["$ref"].as_str().is_some_and(of_settings)
+            });
+            keys.extend(ours.map(|(key, _)| key.clone()));
+            let offered = part["enum"].as_array().filter(|_| is_ours).into_iter().flatten();
+            words.extend(offered.filter_map(Json::as_str).map(str::to_owned));
+            let is_block = |name: &str| name.starts_with("settings-of-") || name == "fixes";
+            let blocks = entries.iter().filter(|(name, value)| !is_block(name) || value["$ref"].is_string());
+            blocks.for_each(|(_, value)| keys_and_words(value, keys, words));
+        }
+        Json::Array(items) => items.iter().for_each(|item| keys_and_words(item, keys, words)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_stands_in_an_example_and_every_word_on_the_page() {
+    let (mut keys, mut words) = (Vec::new(), Vec::new());
+    keys_and_words(&schema(), &mut keys, &mut words);
+    let page = page();
+    let shown: String = examples(&page).into_iter().map(|(_, example)| example).collect();
+    let stands = |key: &&String| {
+        let written = format!("{key}:");
+        shown
+            .match_indices(&written)
+            .any(|(at, _)| shown[..at].ends_with(|before: char| " {\n\"".contains(before)))
+    };
+    let missing: Vec<&String> = keys.iter().filter(|key| !stands(key)).collect();
+    assert!(missing.is_empty(), "keys without an example: {missing:?}");
+    let missing: Vec<&String> = words.iter().filter(|word| !page.contains(&format!("`{word}`"))).collect();
+    assert!(missing.is_empty(), "words that the page does not name: {missing:?}");
+    assert!(keys.len() > 200 && words.len() > 100, "{} keys, {} words", keys.len(), words.len());
 }

@@ -15,6 +15,7 @@ mod last_writer;
 mod mutations;
 mod parity;
 mod power_loss;
+mod schema;
 mod seam;
 mod settings;
 mod timeline;

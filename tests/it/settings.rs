@@ -13,7 +13,7 @@ and capitals; `*` stands for a name. Values are checked against their range. Net
 it. One default is that of both profiles; of two, the first is Netflix's. Settings under *without effect* are accepted and checked, and
 change nothing that anybody could observe.
 
-*Changed at run time* says when a [`set`](scenario-reference.md#timeline) of a running process counts: the next time that the value is
+*Changed at run time* says when a [`set`](scenario.md#timeline) of a running process counts: the next time that the value is
 needed, at the next run or resolution, only for what is made later, or never (*start only*: `set` refuses it, and says why). Where the
 original would need a new client for it, that is said; how that is meant stands in [what is modelled](fidelity.md).
 

@@ -183,7 +183,14 @@ pub(super) fn flag() -> Json {
     json!({ "type": ["boolean", "string"], "pattern": r"^\s*(?:true|True|TRUE|false|False|FALSE)\s*$" })
 }
 
+/// A whole number that is not below this.
+pub(super) fn at_least(low: u64) -> Json {
+    json!({ "type": ["integer", "string"], "minimum": low, "pattern": r"^\s*\d+\s*$" })
+}
+
 /// A whole number in a closed range.
 pub(super) fn number(low: u64, high: u64) -> Json {
-    json!({ "type": ["integer", "string"], "minimum": low, "maximum": high, "pattern": r"^\s*\d+\s*$" })
+    let mut number = at_least(low);
+    number["maximum"] = json!(high);
+    number
 }

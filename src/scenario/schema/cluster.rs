@@ -3,8 +3,8 @@
 //! Separate because it is one half of a scenario; the other, `timeline` and `expect`, is about what happens.
 
 use super::build::{
-    Object, any_of, defined, described, explained, flag, list, named, number, object, one_or_more,
-    or_nothing, text, words,
+    Object, any_of, at_least, defined, described, explained, flag, list, named, number, object, one_or_more,
+    or_nothing, scalar, text, words,
 };
 use super::quantities;
 use super::settings::OWNERS;
@@ -184,7 +184,12 @@ fn transport() -> Json {
 }
 
 fn config() -> Json {
-    described(text(), "A Spring Boot file, relative to the scenario: `.properties`, `.yml` or `.yaml`.")
+    let file = "A Spring Boot file, relative to the scenario: `.properties`, `.yml` or `.yaml`.";
+    let files = object("a configuration")
+        .needs("file", file, text())
+        .key("profiles", "Which profiles are active, the last one over the others.", one_or_more(text()))
+        .key("environment", "Environment variables, over all files.", named(or_nothing(scalar())));
+    any_of([described(text(), file), files.build()])
 }
 
 fn server() -> Json {
@@ -210,9 +215,17 @@ fn service() -> Json {
     let service = object("a service").key(
         "instances",
         "How many: `provider/0`, `provider/1`, … Default 1.",
-        number(1, 1_000_000),
+        at_least(1),
     );
-    or_nothing(of_instances(service).build())
+    let instance = or_nothing(of_instances(object("an override")).build());
+    let overrides = json!({
+        "type": "object",
+        "patternProperties": { r"^\s*(?:[^/]*/\s*)?\d+\s*(?:\.\.\s*\d+\s*)?$": instance },
+        "additionalProperties": false,
+    });
+    let about =
+        "What is said of some instances and not of the others, by number: `0`, or `1..2` with both ends.";
+    or_nothing(of_instances(service).key("overrides", about, or_nothing(overrides)).build())
 }
 
 /// What may be said of one instance as of all.

@@ -21,6 +21,15 @@ fn parts(schema: &Json, into: &mut Vec<Json>) {
     }
 }
 
+/// What stands in none of the files below.
+const REST: &str = r#"
+title: t
+servers: { a: { config: { file: a.yml, profiles: x, environment: { A: b } } } }
+timeline:
+  - { at: 1m, for: 1m, messages: { do: { fail: { status: 404, body: gone } } } }
+  - { at: 1m, power-off: a, unflushed: torn }
+"#;
+
 /// Reads files in which all of the language stands, right and wrong, and gives what their readers asked for.
 fn asked_and_offered() -> (Pairs, Pairs) {
     ASKED.take();
@@ -30,8 +39,8 @@ fn asked_and_offered() -> (Pairs, Pairs) {
         vec![root.join("src/scenario/tests/whole.yaml"), root.join("src/scenario/tests/many-mistakes.yaml")];
     let folder = std::fs::read_dir(root.join("tests/it/schema/rejected")).expect("a folder of files");
     files.extend(folder.map(|entry| entry.expect("an entry").path()));
-    for file in files {
-        let bytes = std::fs::read(&file).expect("a file");
+    let texts = files.into_iter().map(|file| std::fs::read(file).expect("a file"));
+    for bytes in texts.chain([REST.as_bytes().to_vec()]) {
         let _ = Scenario::parse("x.yaml", &bytes, &[], &mut |_| Ok(Vec::new()));
     }
     let asked = ASKED.take().into_iter().map(|(what, key)| (what.to_owned(), key.to_owned())).collect();

@@ -4,12 +4,11 @@
 //! is said by rules beside it.
 
 use super::build::{
-    Object, any_of, defined, explained, flag, list, named, number, object, scalar, text, words,
+    Object, any_of, at_least, defined, explained, flag, list, named, number, object, scalar, text, words,
 };
 use super::{cluster, settings, words as named_words};
 use crate::protocol::eureka::wire;
 use crate::protocol::{Gauge, Health, Status};
-use crate::scenario::fleet::MOST_INSTANCES;
 use crate::scenario::system::Owner;
 use crate::scenario::timeline::{Lasts, REQUESTS, VERBS, WORDS, can_be_waited_for};
 use serde_json::{Map, Value as Json, json};
@@ -261,7 +260,7 @@ fn rolling_restart() -> Json {
 fn scale() -> Json {
     object("`scale`")
         .needs("service", "Which.", text())
-        .needs("to", "How many instances.", number(0, MOST_INSTANCES))
+        .needs("to", "How many instances.", at_least(0))
         .key("graceful", "`false`: those that are too many are gone without a word.", flag())
         .build()
 }
@@ -319,6 +318,8 @@ fn set() -> Json {
             .build();
         let (mut keys, mut patterns) = (Map::new(), Map::new());
         owners.iter().for_each(|owner| settings::keys_of(*owner, &mut keys, &mut patterns));
+        // Nested keys of the product may be called so, too, and are then written in one piece.
+        ["server", "client"].iter().for_each(|key| drop(keys.remove(*key)));
         if let Some(properties) = form["properties"].as_object_mut() {
             for (key, value) in keys {
                 properties.entry(key).or_insert(value);
