@@ -37,7 +37,8 @@ impl Truth {
         }
     }
 
-    fn differs(self, listed: Option<Status>) -> bool {
+    /// Whether who lists it so, or does not list it, is wrong.
+    pub fn differs(self, listed: Option<Status>) -> bool {
         match listed {
             None => self.alive,
             Some(status) => !self.alive || self.status().is_some_and(|truth| truth != status),
@@ -242,7 +243,8 @@ impl<'w> Cluster<'w> {
         })
     }
 
-    fn listed_status(&self, node: NodeId, instance: InstanceId) -> Option<Status> {
+    /// The status with which the process, as a server or through its cache, lists the instance.
+    pub fn listed_status(&self, node: NodeId, instance: InstanceId) -> Option<Status> {
         match self.held(node) {
             Some(held) => held.get(instance).map(|(status, _)| status),
             None => self.shown(node)?.get(instance).map(|listing| listing.status),

@@ -1,16 +1,28 @@
 //! What is measured: series over virtual time, and figures. Defined in `docs/metrics.md`.
 //!
-//! A fold beside the checks, over the same [`Cluster`]. It judges nothing.
+//! A fold beside the checks, over the same [`Cluster`]. It judges nothing. [`propagation`], [`beliefs`] and [`callers`] are folds of
+//! their own.
 
 pub mod series;
+pub mod latency;
+pub mod propagation;
+pub mod beliefs;
+pub mod callers;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use crate::check::Cluster;
-use crate::history::{CallResult, Record, What};
+use crate::history::{Record, What};
 use crate::plan::world::{Role, World};
-use crate::protocol::{Event, Gauge, InstanceId, NodeId, SimTime};
+use crate::protocol::{Event, Gauge, NodeId, SimTime};
 
+pub use beliefs::Beliefs;
+pub use callers::Callers;
+pub use latency::Latencies;
+pub use propagation::Propagation;
 pub use series::Series;
 
 /// What one server did over time.
@@ -35,7 +47,7 @@ pub struct ServerSeries {
 }
 
 /// All that was measured in a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The servers, in order of the plan.
     pub servers: Vec<ServerSeries>,
@@ -51,6 +63,12 @@ pub struct Measured {
     pub last_disturbance: SimTime,
     /// See `last_disturbance`; none if they never did.
     pub converged: Option<SimTime>,
+    /// How changes of truth spread to servers and clients.
+    pub propagation: Propagation,
+    /// Who believed what.
+    pub beliefs: Beliefs,
+    /// What callers felt; nothing if nobody calls anybody.
+    pub callers: Callers,
     /// Figures by name.
     pub figures: BTreeMap<&'static str, f64>,
 }
@@ -63,10 +81,9 @@ pub struct Measure {
     subscribers: u32,
     living: Series,
     disagreement: Series,
-    changed_at: Vec<Option<(SimTime, bool)>>,
-    discovery: Vec<u64>,
-    forgetting: Vec<u64>,
-    known: Vec<Vec<bool>>,
+    propagation: propagation::Tracker,
+    beliefs: beliefs::Recorder,
+    callers: callers::Listener,
     counts: Counts,
 }
 
@@ -76,12 +93,6 @@ struct Counts {
     registrations: u64,
     evictions: u64,
     false_evictions: u64,
-    calls: u64,
-    calls_answered: u64,
-    calls_without_instance: u64,
-    calls_to_dead: u64,
-    calls_cut_off: u64,
-    calls_retried: u64,
 }
 
 impl Measure {
@@ -105,16 +116,15 @@ impl Measure {
             }
         }
         Measure {
-            known: vec![vec![false; world.instances.len()]; servers.len()],
             servers,
             server_of,
             caches: Series::default(),
             subscribers: world.processes.iter().map(|process| u32::from(process.subscribes)).sum(),
             living: Series::default(),
             disagreement: Series::default(),
-            changed_at: vec![None; world.instances.len()],
-            discovery: Vec::new(),
-            forgetting: Vec::new(),
+            propagation: propagation::Tracker::new(world),
+            beliefs: beliefs::Recorder::new(world),
+            callers: callers::Listener::new(world),
             counts: Counts::default(),
         }
     }
@@ -123,19 +133,10 @@ impl Measure {
     pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>, views_changed: bool) {
         match &record.what {
             What::Event { node, event } => self.event(record.at, *node, event, cluster),
-            What::Traffic { last: false, .. } => self.counts.calls_retried += 1,
-            What::Traffic { result, .. } => {
-                let counts = &mut self.counts;
-                counts.calls += 1;
-                *match result {
-                    CallResult::Answered => &mut counts.calls_answered,
-                    CallResult::NoInstance => &mut counts.calls_without_instance,
-                    CallResult::DeadInstance => &mut counts.calls_to_dead,
-                    CallResult::Unreachable => &mut counts.calls_cut_off,
-                } += 1;
-            }
+            What::Traffic { .. } => self.callers.record(record),
             What::Started { node } | What::Stopping { node } | What::Ended { node, .. } => {
                 self.lifecycle(record.at, *node, cluster);
+                self.callers.record(record);
             }
             _ => {}
         }
@@ -148,6 +149,8 @@ impl Measure {
             self.caches.push(record.at, cluster.cache_disagreement().cast_signed());
             self.living.push(record.at, i64::from(cluster.living()));
             self.disagreement.push(record.at, cluster.disagreement().cast_signed());
+            self.propagation.record(record, cluster);
+            self.beliefs.record(record, cluster);
         }
     }
 
@@ -160,14 +163,6 @@ impl Measure {
                 server.renewals.push(at, 0);
                 server.threshold.push(at, 0);
                 server.self_preservation.push(at, 0);
-                self.known[place].fill(false);
-            }
-        }
-        if let Some((_, instance)) = cluster.world().processes[node.index()].instance {
-            let alive = cluster.truth(instance).alive;
-            let was_alive = self.changed_at[instance.index()].is_some_and(|changed| changed.1);
-            if alive != was_alive {
-                self.changed_at[instance.index()] = Some((at, alive));
             }
         }
     }
@@ -176,15 +171,10 @@ impl Measure {
         let Some(place) = self.server_of[node.index()] else { return };
         match event {
             Event::Renewed { .. } => self.counts.renewals += 1,
-            Event::Registered { instance, .. } => {
-                self.counts.registrations += 1;
-                self.listed(at, place, *instance, true);
-            }
-            Event::Deregistered { instance, .. } => self.listed(at, place, *instance, false),
+            Event::Registered { .. } => self.counts.registrations += 1,
             Event::Evicted { instance } => {
                 self.counts.evictions += 1;
                 self.counts.false_evictions += u64::from(cluster.truth(*instance).alive);
-                self.listed(at, place, *instance, false);
             }
             Event::Gauge { gauge, value } => {
                 let server = &mut self.servers[place];
@@ -196,6 +186,7 @@ impl Measure {
                 }
             }
             Event::Changed { .. }
+            | Event::Deregistered { .. }
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }
@@ -204,20 +195,9 @@ impl Measure {
         }
     }
 
-    /// A server came to list an instance, or ceased to: how long after the truth had changed?
-    fn listed(&mut self, at: SimTime, place: usize, instance: InstanceId, listed: bool) {
-        let known = std::mem::replace(&mut self.known[place][instance.index()], listed);
-        if let Some((changed, alive)) = self.changed_at[instance.index()]
-            && known != listed
-            && alive == listed
-        {
-            let latency = at.as_millis() - changed.as_millis();
-            if listed { self.discovery.push(latency) } else { self.forgetting.push(latency) }
-        }
-    }
-
     /// The run is over.
-    pub fn finish(mut self, cluster: &Cluster<'_>) -> Measured {
+    pub fn finish(self, cluster: &Cluster<'_>, end: SimTime) -> Measured {
+        let (propagation, callers) = (self.propagation.finish(end), self.callers.finish(end));
         let mut figures = BTreeMap::new();
         let converged = cluster.agreed_since();
         if let Some(agreed) = converged {
@@ -232,28 +212,24 @@ impl Measure {
         ] {
             figures.insert(name, count as f64);
         }
-        if counts.calls > 0 {
+        let [answered, no_instance, dead_instance, cut_off] = callers.total();
+        let calls = answered + no_instance + dead_instance + cut_off;
+        if calls > 0 {
             for (name, count) in [
-                ("calls", counts.calls),
-                ("calls_answered", counts.calls_answered),
-                ("calls_without_instance", counts.calls_without_instance),
-                ("calls_to_dead_instance", counts.calls_to_dead),
-                ("calls_cut_off", counts.calls_cut_off),
-                ("calls_retried", counts.calls_retried),
+                ("calls", calls),
+                ("calls_answered", answered),
+                ("calls_without_instance", no_instance),
+                ("calls_to_dead_instance", dead_instance),
+                ("calls_cut_off", cut_off),
+                ("calls_retried", callers.tries - calls),
             ] {
                 figures.insert(name, count as f64);
             }
         }
-        quantiles(
-            &mut self.discovery,
-            ["discovery_ms_median", "discovery_ms_p99", "discovery_ms_worst"],
-            &mut figures,
-        );
-        quantiles(
-            &mut self.forgetting,
-            ["forgetting_ms_median", "forgetting_ms_p99", "forgetting_ms_worst"],
-            &mut figures,
-        );
+        let names = ["discovery_ms_median", "discovery_ms_p99", "discovery_ms_worst"];
+        quantiles(&propagation.appeared.servers.latencies, names, &mut figures);
+        let names = ["forgetting_ms_median", "forgetting_ms_p99", "forgetting_ms_worst"];
+        quantiles(&propagation.forgotten().servers.latencies, names, &mut figures);
         Measured {
             servers: self.servers,
             caches: self.caches,
@@ -262,19 +238,16 @@ impl Measure {
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
             converged,
+            propagation,
+            beliefs: self.beliefs.finish(),
+            callers,
             figures,
         }
     }
 }
 
-fn quantiles(latencies: &mut [u64], names: [&'static str; 3], figures: &mut BTreeMap<&'static str, f64>) {
-    if latencies.is_empty() {
-        return;
-    }
-    latencies.sort_unstable();
-    // Nearest rank: the smallest value that so many per cent do not exceed.
-    let rank = |percent: usize| (latencies.len() * percent).div_ceil(100).max(1) - 1;
-    for (name, rank) in names.into_iter().zip([rank(50), rank(99), latencies.len() - 1]) {
-        figures.insert(name, latencies[rank] as f64);
+fn quantiles(latencies: &Latencies, names: [&'static str; 3], figures: &mut BTreeMap<&'static str, f64>) {
+    for (name, percent) in names.into_iter().zip([50, 99, 100]) {
+        figures.extend(latencies.percentile(percent).map(|value| (name, f64::from(value))));
     }
 }

@@ -240,6 +240,7 @@ mod tests {
             last_disturbance: seconds(90),
             converged: Some(seconds(95)),
             figures: BTreeMap::from([("calls", 7.0), ("share", 0.25), ("odd", f64::NAN)]),
+            ..Measured::default()
         }
     }
 
