@@ -346,6 +346,9 @@ impl<P: Protocol> Simulation<P> {
         // What is sent before the session is up waits for that.
         let connecting = end == End::Opener && session.attempt.is_some();
         let (source, target) = (session.side(end).host, session.side(end.other()).host);
+        if let Body::Message(message) = &body {
+            self.ledger.count(message.kind(), self.network.distance(source, target), bytes);
+        }
         let draws = self.link_draws(index, number);
         let flight = self.network.stream(source, target, bytes, &draws, purpose(end), 0);
         let side = self.sessions[index].side(end);

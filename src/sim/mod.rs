@@ -4,7 +4,7 @@
 //! machine, whose effects become new events. A run is a function of (world, settings, seed).
 //!
 //! Reading order: [`queue`], `lanes` and `slab` (what waits, and where it lies); `clock`, `latency`, `network`, `messages` (when
-//! things arrive); `node` and `process` (who takes inputs); `calls`, `pools`, `links`, `datagrams`, `disk` (what effects become);
+//! things arrive), [`ledger`] (what is sent); `node` and `process` (who takes inputs); `calls`, `pools`, `links`, `datagrams`, `disk` (what effects become);
 //! `workload` and `faults` (what happens from outside).
 //!
 //! # What is in flight is touched, too
@@ -14,6 +14,7 @@
 //! resets the calls and links of the process; a power loss is silence.
 
 pub mod queue;
+pub mod ledger;
 mod slab;
 mod lanes;
 mod clock;
@@ -40,6 +41,7 @@ use crate::protocol::{Effect, Key, NodeId, Protocol, SimTime};
 use calls::Exchange;
 use datagrams::Packet;
 use lanes::Lanes;
+use ledger::Ledger;
 use links::Session;
 use messages::Messages;
 use network::Network;
@@ -78,6 +80,7 @@ pub struct Simulation<P: Protocol> {
     addresses: Vec<AddressState>,
     network: Network,
     messages: Messages,
+    ledger: Ledger,
     calls: Slab<Exchange<P>>,
     sessions: Slab<Session<P>>,
     packets: Slab<Packet<P>>,
@@ -170,6 +173,7 @@ impl<P: Protocol> Simulation<P> {
                 .collect(),
             network: Network::new(world),
             messages: Messages::default(),
+            ledger: Ledger::default(),
             calls: Slab::new(),
             sessions: Slab::new(),
             packets: Slab::new(),
@@ -241,6 +245,11 @@ impl<P: Protocol> Simulation<P> {
     /// How many inputs were delivered.
     pub fn events(&self) -> u64 {
         self.delivered
+    }
+
+    /// What was sent so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The digest of all inputs delivered so far.

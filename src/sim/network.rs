@@ -10,6 +10,7 @@ use crate::protocol::random::happens;
 use crate::protocol::{Key, SimTime};
 
 use super::latency::Distribution;
+use super::ledger::PathClass;
 
 /// First retransmission of unacknowledged data; it doubles. Linux: `TCP_RTO_MIN`.
 const RETRANSMIT_FIRST_NS: u64 = 200_000_000;
@@ -61,6 +62,8 @@ pub(super) struct Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     zones: Vec<u32>,
+    /// The region of each zone.
+    regions: Vec<u32>,
     zone_count: usize,
     /// By (source zone, target zone): an index into `qualities`.
     classes: Vec<u16>,
@@ -165,6 +168,7 @@ impl Network {
         }
         Network {
             zones: world.hosts.iter().map(|host| host.zone.0).collect(),
+            regions: world.zones.iter().map(|zone| zone.region.0).collect(),
             zone_count: world.zones.len(),
             classes,
             same_host,
@@ -174,6 +178,18 @@ impl Network {
             changes: Vec::new(),
             active: 0,
             last_mended: SimTime::ZERO,
+        }
+    }
+
+    /// How far apart two hosts are.
+    #[inline]
+    pub fn distance(&self, from: HostId, to: HostId) -> PathClass {
+        let (source, target) = (self.zones[from.index()] as usize, self.zones[to.index()] as usize);
+        match (source == target, self.regions[source] == self.regions[target]) {
+            (true, _) if from == to => PathClass::SameHost,
+            (true, _) => PathClass::SameZone,
+            (false, true) => PathClass::SameRegion,
+            (false, false) => PathClass::CrossRegion,
         }
     }
 
