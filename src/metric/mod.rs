@@ -1,26 +1,30 @@
 //! What is measured: series over virtual time, and figures. Defined in `docs/metrics.md`.
 //!
-//! A fold beside the checks, over the same [`Cluster`]. It judges nothing. [`propagation`], [`beliefs`] and [`callers`] are folds of
-//! their own.
+//! A fold beside the checks, over the same [`Cluster`]. It judges nothing. [`propagation`], [`beliefs`], [`callers`] and
+//! [`consistency`] are folds of their own; [`figures`] says all of it in numbers, and [`spread`] over many runs.
 
 pub mod series;
 pub mod latency;
 pub mod propagation;
 pub mod beliefs;
 pub mod callers;
+pub mod consistency;
+pub mod figures;
+pub mod spread;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use crate::check::Cluster;
 use crate::history::{Record, What};
 use crate::plan::world::{Role, World};
-use crate::protocol::{Event, Gauge, NodeId, SimTime};
+use crate::protocol::{Event, Gauge, InstanceId, NodeId, SimTime};
+use crate::sim::ledger::Ledger;
 
 pub use beliefs::Beliefs;
 pub use callers::Callers;
+pub use consistency::Consistency;
+pub use figures::Figures;
 pub use latency::Latencies;
 pub use propagation::Propagation;
 pub use series::Series;
@@ -69,14 +73,20 @@ pub struct Measured {
     pub beliefs: Beliefs,
     /// What callers felt; nothing if nobody calls anybody.
     pub callers: Callers,
+    /// Acknowledgements and stale reads.
+    pub consistency: Consistency,
+    /// What was sent, by kind and class of path.
+    pub cost: Ledger,
     /// Figures by name.
-    pub figures: BTreeMap<&'static str, f64>,
+    pub figures: Figures,
 }
 
 /// The fold.
 pub struct Measure {
     servers: Vec<ServerSeries>,
     server_of: Vec<Option<usize>>,
+    /// Of each server, the last values of [`TASKS`] in its present life.
+    tasks_of: Vec<[i64; TASKS.len()]>,
     caches: Series,
     subscribers: u32,
     living: Series,
@@ -84,6 +94,7 @@ pub struct Measure {
     propagation: propagation::Tracker,
     beliefs: beliefs::Recorder,
     callers: callers::Listener,
+    consistency: consistency::Auditor,
     counts: Counts,
 }
 
@@ -93,6 +104,29 @@ struct Counts {
     registrations: u64,
     evictions: u64,
     false_evictions: u64,
+    /// Pairs of server and dead instance that were still listed at the end.
+    missed_deaths: u64,
+    pending_worst: i64,
+    /// Of each of [`TASKS`], over all lives of all servers.
+    tasks: [i64; TASKS.len()],
+}
+
+/// What servers count about replication tasks from their start on, with its name in figures.
+const TASKS: [(Gauge, &str); 7] = [
+    (Gauge::ReplicationAccepted, "tasks_accepted"),
+    (Gauge::ReplicationOverridden, "tasks_merged"),
+    (Gauge::ReplicationReplayed, "tasks_replayed"),
+    (Gauge::ReplicationExpired, "tasks_expired"),
+    (Gauge::ReplicationOverflow, "tasks_dropped"),
+    (Gauge::ReplicationNotFound, "tasks_not_found"),
+    (Gauge::ReplicationConflicts, "tasks_conflicting"),
+];
+
+impl Counts {
+    fn tasks(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        let counted = TASKS.into_iter().zip(self.tasks).map(|((_, name), count)| (name, count));
+        counted.chain([("tasks_pending_worst", self.pending_worst)])
+    }
 }
 
 impl Measure {
@@ -116,6 +150,7 @@ impl Measure {
             }
         }
         Measure {
+            tasks_of: vec![Default::default(); servers.len()],
             servers,
             server_of,
             caches: Series::default(),
@@ -125,6 +160,7 @@ impl Measure {
             propagation: propagation::Tracker::new(world),
             beliefs: beliefs::Recorder::new(world),
             callers: callers::Listener::new(world),
+            consistency: consistency::Auditor::new(world),
             counts: Counts::default(),
         }
     }
@@ -132,11 +168,21 @@ impl Measure {
     /// Takes in one record; `cluster` is the state after it, `views_changed` what [`Cluster::record`] said.
     pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>, views_changed: bool) {
         match &record.what {
-            What::Event { node, event } => self.event(record.at, *node, event, cluster),
-            What::Traffic { .. } => self.callers.record(record),
+            What::Event { event: Event::Joined { .. }, .. } => self.consistency.record(record, cluster),
+            What::Event { node, event } => {
+                if let Event::Gauge { gauge: Gauge::Serving, .. } = event {
+                    self.consistency.record(record, cluster);
+                }
+                self.event(record.at, *node, event, cluster);
+            }
+            What::Traffic { .. } => {
+                self.callers.record(record);
+                self.consistency.record(record, cluster);
+            }
             What::Started { node } | What::Stopping { node } | What::Ended { node, .. } => {
                 self.lifecycle(record.at, *node, cluster);
                 self.callers.record(record);
+                self.consistency.record(record, cluster);
             }
             _ => {}
         }
@@ -159,6 +205,7 @@ impl Measure {
             let running = cluster.runs(node);
             let server = &mut self.servers[place];
             server.running.push(at, i64::from(running));
+            self.tasks_of[place] = Default::default();
             if !running {
                 server.renewals.push(at, 0);
                 server.threshold.push(at, 0);
@@ -182,7 +229,15 @@ impl Measure {
                     Gauge::RenewalsLastMinute => server.renewals.push(at, *value),
                     Gauge::RenewalThreshold => server.threshold.push(at, *value),
                     Gauge::SelfPreservation => server.self_preservation.push(at, *value),
-                    _ => {}
+                    Gauge::ReplicationPending => {
+                        self.counts.pending_worst = self.counts.pending_worst.max(*value);
+                    }
+                    _ => {
+                        if let Some(task) = TASKS.iter().position(|(counted, _)| counted == gauge) {
+                            let before = std::mem::replace(&mut self.tasks_of[place][task], *value);
+                            self.counts.tasks[task] += value - before;
+                        }
+                    }
                 }
             }
             Event::Changed { .. }
@@ -195,59 +250,35 @@ impl Measure {
         }
     }
 
-    /// The run is over.
-    pub fn finish(self, cluster: &Cluster<'_>, end: SimTime) -> Measured {
-        let (propagation, callers) = (self.propagation.finish(end), self.callers.finish(end));
-        let mut figures = BTreeMap::new();
-        let converged = cluster.agreed_since();
-        if let Some(agreed) = converged {
-            figures.insert("convergence_ms", agreed.since(cluster.last_disturbance()).as_millis() as f64);
-        }
-        let counts = &self.counts;
-        for (name, count) in [
-            ("renewals", counts.renewals),
-            ("registrations", counts.registrations),
-            ("evictions", counts.evictions),
-            ("false_evictions", counts.false_evictions),
-        ] {
-            figures.insert(name, count as f64);
-        }
-        let [answered, no_instance, dead_instance, cut_off] = callers.total();
-        let calls = answered + no_instance + dead_instance + cut_off;
-        if calls > 0 {
-            for (name, count) in [
-                ("calls", calls),
-                ("calls_answered", answered),
-                ("calls_without_instance", no_instance),
-                ("calls_to_dead_instance", dead_instance),
-                ("calls_cut_off", cut_off),
-                ("calls_retried", callers.tries - calls),
-            ] {
-                figures.insert(name, count as f64);
-            }
-        }
-        let names = ["discovery_ms_median", "discovery_ms_p99", "discovery_ms_worst"];
-        quantiles(&propagation.appeared.servers.latencies, names, &mut figures);
-        let names = ["forgetting_ms_median", "forgetting_ms_p99", "forgetting_ms_worst"];
-        quantiles(&propagation.forgotten().servers.latencies, names, &mut figures);
-        Measured {
+    /// The run is over; `cost` is what was sent in it.
+    pub fn finish(mut self, cluster: &Cluster<'_>, cost: &Ledger, end: SimTime) -> Measured {
+        self.counts.missed_deaths = missed_deaths(cluster);
+        let mut measured = Measured {
             servers: self.servers,
             caches: self.caches,
             subscribers: self.subscribers,
             living: self.living,
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
-            converged,
-            propagation,
+            converged: cluster.agreed_since(),
+            propagation: self.propagation.finish(end),
             beliefs: self.beliefs.finish(),
-            callers,
-            figures,
-        }
+            callers: self.callers.finish(end),
+            consistency: self.consistency.finish(end),
+            cost: cost.clone(),
+            figures: Figures::new(),
+        };
+        measured.figures = figures::figures(&measured, &self.counts, end);
+        measured
     }
 }
 
-fn quantiles(latencies: &Latencies, names: [&'static str; 3], figures: &mut BTreeMap<&'static str, f64>) {
-    for (name, percent) in names.into_iter().zip([50, 99, 100]) {
-        figures.extend(latencies.percentile(percent).map(|value| (name, f64::from(value))));
-    }
+/// Pairs of running server and dead instance that it still lists.
+fn missed_deaths(cluster: &Cluster<'_>) -> u64 {
+    let world = cluster.world();
+    let owned = || world.processes.iter().filter_map(|process| process.instance);
+    let dead: Vec<InstanceId> =
+        owned().map(|(_, instance)| instance).filter(|instance| !cluster.truth(*instance).alive).collect();
+    let servers = (0..world.processes.len()).filter_map(|at| cluster.held(NodeId(at as u32)));
+    servers.map(|held| dead.iter().filter(|dead| held.get(**dead).is_some()).count() as u64).sum()
 }
