@@ -81,6 +81,7 @@ proptest! {
             run: &run,
             verdict: Verdict::Holds,
             checks: &[],
+            measured: &[],
             replay: None,
             report: None,
             columns: 80,

@@ -27,6 +27,8 @@ pub struct Timeline<'a> {
     pub run: &'a RunView,
     pub verdict: Verdict,
     pub checks: &'a [CheckResult],
+    /// What was measured, in lines with a word before each.
+    pub measured: &'a [(&'static str, String)],
     /// The command that repeats this run.
     pub replay: Option<&'a str>,
     /// The folder of its reports.
@@ -47,6 +49,7 @@ impl Timeline<'_> {
         lines.extend(self.renewals(axis));
         lines.extend(self.faults(axis));
         lines.extend(self.agreement(axis));
+        lines.extend(self.measured());
         let mut foot: Vec<String> = Vec::new();
         foot.extend(self.replay.map(|command| format!("replay  {command}")));
         foot.extend(self.report.map(|folder| format!("report  {folder}")));
@@ -193,6 +196,14 @@ impl Timeline<'_> {
             })
             .collect();
         Some(row("agreement", "", &cells, &words::duration(taken)))
+    }
+
+    /// What callers felt and how changes spread.
+    fn measured(&self) -> Vec<String> {
+        let line = |(word, said): &(&str, String)| {
+            format!("{}{}", pad(word, GROUP), fit(said, self.width() - GROUP))
+        };
+        self.measured.iter().map(line).collect()
     }
 
     /// One line a check, the worst first, and a second one where the evidence of a violation is long. What does not fit is
