@@ -23,12 +23,18 @@ pub struct Consistency {
     pub stale: Latencies,
 }
 
-/// What is known of one instance.
+/// What is known of one instance, in the order in which it happens.
 #[derive(Clone, Copy, Debug, Default)]
-struct Life {
-    started: Option<SimTime>,
-    acknowledged: Option<SimTime>,
-    gone: Option<SimTime>,
+enum Life {
+    /// It has never lived.
+    #[default]
+    Never,
+    /// It lives since then, and waits for its registration to be acknowledged.
+    Waits(SimTime),
+    /// Its registration was acknowledged then.
+    Acknowledged(SimTime),
+    /// It is gone since then.
+    Gone(SimTime),
 }
 
 /// The fold.
@@ -70,14 +76,15 @@ impl Auditor {
         match &record.what {
             What::Started { node } => {
                 if let Some(own) = own(*node) {
-                    self.lives[own] = Life { started: Some(at), ..Life::default() };
+                    self.lives[own] = Life::Waits(at);
                 }
             }
             What::Stopping { node } | What::Ended { node, .. } => {
                 if let Some(life) = own(*node).map(|own| &mut self.lives[own]) {
-                    self.found.unregistered +=
-                        u64::from(life.started.is_some() && life.acknowledged.is_none());
-                    *life = Life { gone: life.gone.or(Some(at)), ..Life::default() };
+                    self.found.unregistered += u64::from(matches!(life, Life::Waits(_)));
+                    if !matches!(life, Life::Gone(_)) {
+                        *life = Life::Gone(at);
+                    }
                 }
                 if matches!(record.what, What::Ended { .. }) {
                     self.serving(at, *node, false);
@@ -85,8 +92,8 @@ impl Auditor {
             }
             What::Event { event: Event::Joined { instance }, .. } => {
                 let life = &mut self.lives[instance.index()];
-                if let (Some(started), None) = (life.started, life.acknowledged) {
-                    life.acknowledged = Some(at);
+                if let Life::Waits(started) = *life {
+                    *life = Life::Acknowledged(at);
                     self.found.registration.push(millis(at.since(started)));
                 }
             }
@@ -97,7 +104,7 @@ impl Auditor {
                 self.found.reads += 1;
                 let missed = match result {
                     CallResult::Answered | CallResult::Unreachable => None,
-                    CallResult::DeadInstance => chosen.and_then(|chosen| self.lives[chosen.index()].gone),
+                    CallResult::DeadInstance => chosen.and_then(|chosen| self.gone(chosen)),
                     CallResult::NoInstance => self.newest(service.index(), cluster),
                 };
                 if let Some(missed) = missed {
@@ -112,7 +119,19 @@ impl Auditor {
     fn newest(&self, service: usize, cluster: &Cluster<'_>) -> Option<SimTime> {
         let up = |instance: &&InstanceId| cluster.truth(**instance).status() == Some(Status::Up);
         let instances = self.services[service].iter().filter(up);
-        instances.filter_map(|instance| self.lives[instance.index()].acknowledged).max()
+        let acknowledged = |instance: &InstanceId| match self.lives[instance.index()] {
+            Life::Acknowledged(at) => Some(at),
+            Life::Never | Life::Waits(_) | Life::Gone(_) => None,
+        };
+        instances.filter_map(acknowledged).max()
+    }
+
+    /// Since when an instance is gone.
+    fn gone(&self, instance: InstanceId) -> Option<SimTime> {
+        match self.lives[instance.index()] {
+            Life::Gone(at) => Some(at),
+            Life::Never | Life::Waits(_) | Life::Acknowledged(_) => None,
+        }
     }
 
     fn serving(&mut self, at: SimTime, node: NodeId, open: bool) {
@@ -130,7 +149,7 @@ impl Auditor {
 
     /// The run is over.
     pub fn finish(mut self, end: SimTime) -> Consistency {
-        let waits = |life: &&Life| life.started.is_some() && life.acknowledged.is_none();
+        let waits = |life: &&Life| matches!(life, Life::Waits(_));
         self.found.unregistered += self.lives.iter().filter(waits).count() as u64;
         if let (Some(since), Some(unavailable)) = (self.closed_since, &mut self.found.write_unavailable_ns) {
             *unavailable += end.0 - since.0;

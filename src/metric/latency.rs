@@ -28,29 +28,32 @@ impl Latencies {
     /// Adds all values of another.
     pub fn extend(&mut self, other: &Latencies) {
         self.settle();
-        let others = other.counted.iter().copied().chain(other.waiting.iter().map(|value| (*value, 1)));
-        self.merge(others.collect());
+        let mut other = other.clone();
+        other.settle();
+        self.merge(&other.counted);
     }
 
     /// Counts what waits. Reading needs it.
     pub fn settle(&mut self) {
         if !self.waiting.is_empty() {
-            let waiting = std::mem::take(&mut self.waiting);
-            self.merge(waiting.into_iter().map(|value| (value, 1)).collect());
+            let mut waiting = std::mem::take(&mut self.waiting);
+            waiting.sort_unstable();
+            let counts = waiting.chunk_by(|one, other| one == other);
+            let counts: Vec<(u32, u32)> = counts.map(|same| (same[0], same.len() as u32)).collect();
+            self.merge(&counts);
         }
     }
 
-    fn merge(&mut self, more: Vec<(u32, u32)>) {
-        let mut all = std::mem::take(&mut self.counted);
+    /// Adds counts of distinct values, rising.
+    fn merge(&mut self, more: &[(u32, u32)]) {
+        let mut all = Vec::with_capacity(self.counted.len() + more.len());
+        let mut more = more.iter().copied().peekable();
+        for (value, count) in self.counted.drain(..) {
+            all.extend(std::iter::from_fn(|| more.next_if(|(other, _)| *other < value)));
+            let same = more.next_if(|(other, _)| *other == value).map_or(0, |(_, count)| count);
+            all.push((value, count.saturating_add(same)));
+        }
         all.extend(more);
-        all.sort_unstable();
-        all.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                kept.1 = kept.1.saturating_add(next.1);
-            }
-            same
-        });
         all.shrink_to_fit();
         self.counted = all;
     }

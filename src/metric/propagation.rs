@@ -17,7 +17,7 @@ use crate::plan::world::{Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, Operation, SimTime, Status, View};
 
 /// Pairs of observer and instance that are followed; servers always are.
-const PAIRS: usize = 500_000;
+const PAIRS: usize = 100_000;
 /// Differences between views that are remembered: thousands of clients go from one view to another.
 const REMEMBERED: usize = 4;
 
@@ -189,7 +189,7 @@ pub struct Tracker {
     changes: Vec<Option<(SimTime, Kind)>>,
     alive: Vec<bool>,
     statuses: Vec<Option<Status>>,
-    /// One row an observer, one column an instance.
+    /// One row an instance, one column an observer: changes of instances are what happens most.
     pairs: Vec<Pair>,
     status_changes: BTreeMap<InstanceId, StatusChange>,
     differences: [Option<(Arc<View>, Arc<View>, Arc<[Difference]>)>; REMEMBERED],
@@ -289,16 +289,16 @@ impl Tracker {
     /// An observer begins: it owes all that live.
     fn started(&mut self, at: SimTime, node: NodeId) {
         let Some(place) = self.place_of[node.index()] else { return };
-        let instances = self.alive.len();
-        let observer = &mut self.observers[place as usize];
+        let (place, columns) = (place as usize, self.observers.len());
+        let observer = &mut self.observers[place];
         observer.running = Some(at);
         observer.view = Arc::default();
-        let row = &mut self.pairs[place as usize * instances..][..instances];
-        for (pair, alive) in row.iter_mut().zip(&self.alive) {
+        let column = self.pairs.iter_mut().skip(place).step_by(columns);
+        for (pair, alive) in column.zip(&self.alive) {
             *pair = if *alive { Pair::OWES } else { Pair::NOTHING };
         }
         for change in self.status_changes.values_mut() {
-            change.pairs[place as usize] = Pair::NOTHING;
+            change.pairs[place] = Pair::NOTHING;
         }
     }
 
@@ -306,9 +306,9 @@ impl Tracker {
     fn ended(&mut self, at: SimTime, node: NodeId) {
         let Some(place) = self.place_of[node.index()] else { return };
         let place = place as usize;
-        let instances = self.alive.len();
-        for instance in 0..instances {
-            let pair = std::mem::take(&mut self.pairs[place * instances + instance]);
+        let columns = self.observers.len();
+        for instance in 0..self.alive.len() {
+            let pair = std::mem::take(&mut self.pairs[instance * columns + place]);
             if let (Some(_), Some((changed, kind))) = (pair.since(), self.changes[instance]) {
                 self.close(place, pair, changed, kind, at, false);
             }
@@ -333,7 +333,7 @@ impl Tracker {
         self.found.changes += 1;
         let before = self.changes[index].replace((at, kind));
         for place in 0..self.observers.len() {
-            let slot = place * self.alive.len() + index;
+            let slot = index * self.observers.len() + place;
             if let Some((changed, kind)) = before {
                 self.close(place, self.pairs[slot], changed, kind, at, false);
             }
@@ -416,7 +416,7 @@ impl Tracker {
             return;
         }
         let server = self.observers[place].class == Class::Server;
-        let pair = &mut self.pairs[place * self.alive.len() + instance.index()];
+        let pair = &mut self.pairs[instance.index() * self.observers.len() + place];
         if listed == alive {
             let again = pair.shows(at);
             self.found.flaps += u64::from(again && alive && server);
@@ -484,7 +484,7 @@ impl Tracker {
         for index in 0..self.alive.len() {
             if let Some((changed, kind)) = self.changes[index] {
                 for place in 0..self.observers.len() {
-                    let pair = self.pairs[place * self.alive.len() + index];
+                    let pair = self.pairs[index * self.observers.len() + place];
                     self.close(place, pair, changed, kind, end, true);
                 }
             }
