@@ -127,6 +127,7 @@ fn simulation(clients: u32, every_ms: u64, service: Duration) -> Simulation<Mach
         zones: vec![Zone { name: "zone".into(), region: RegionId(0) }],
         hosts: (0..nodes).map(host).collect(),
         processes: (0..nodes).map(process).collect(),
+        clusters: Vec::new(),
         addresses: (0..nodes).map(address).collect(),
         instances: vec![],
         services: vec![],

@@ -1,6 +1,9 @@
-//! Whole runs: a story, and two fleets for two virtual minutes. Checks and metrics on, reports off.
+//! Whole runs: a story, and two fleets for two virtual minutes; and what a fleet allocates once it has settled. Checks and metrics
+//! on, reports off.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use regsim::plan::Plan;
@@ -14,7 +17,43 @@ fn plan(file: &str, settings: &[&str]) -> Plan {
     Plan::resolve(&scenario).expect("a file of the repository")
 }
 
+/// Counts what is allocated: a whole run should allocate nothing once its fleet has settled.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call is passed on unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `alloc` above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// Prints what the second virtual hour of a fleet adds to the first, and fails if that is more than growing buffers explain.
+fn allocations() {
+    let [one, two] = ["duration=1h", "duration=2h"].map(|duration| {
+        let plan = plan("benches/fleets/1000x5.yaml", &[duration]);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let events = run(&plan, 1, &mut ()).events;
+        (ALLOCATIONS.load(Ordering::Relaxed) - before, events)
+    });
+    let (more, events) = (two.0.saturating_sub(one.0), two.1 - one.1);
+    println!("1000x5: {} allocations in {} inputs of the first hour", one.0, one.1);
+    println!("1000x5: {more} more in {events} inputs of the second");
+    assert!(more * 1000 < events, "fewer than 0.001 allocations an input");
+}
+
 fn runs(criterion: &mut Criterion) {
+    allocations();
     let mut group = criterion.benchmark_group("run");
     group.sample_size(10);
     let plans = [

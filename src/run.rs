@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::check::{self, Finding, Judge, LeaseTerms, Premises, Rules, Verdict};
 use crate::history::{Digest, Observer, Record};
 use crate::metric::{Measure, Measured};
-use crate::plan::{Plan, System};
+use crate::plan::{Plan, System, clusters};
 use crate::protocol::eureka::config::MAX_BATCHING_DELAY;
 use crate::protocol::eureka::{self, Eureka};
-use crate::protocol::{Protocol, SimTime};
+use crate::protocol::{NodeId, Protocol, SimTime};
 use crate::sim::{End, Simulation};
 
 /// What came of a run.
@@ -154,30 +154,36 @@ fn premises(plan: &Plan, configs: &[Arc<eureka::Config>]) -> Premises {
             renewals_per_client: 60.0 / f64::from(node.server.expected_client_renewal_interval),
         }),
     });
-    let repairs = configs.iter().all(|config| match &**config {
-        eureka::Config::Client(_) => true,
-        eureka::Config::Server(node) => node.server.sync_when_timestamp_differs,
-    });
-    // Heartbeats that overtake the replication are merged in its buffers, again and again: nothing is settled in a heartbeat.
-    let beats_slowly = leases.iter().flatten().all(|terms| terms.renewal_interval >= MAX_BATCHING_DELAY);
-    let repairing_mesh = repairs && beats_slowly && full_mesh(plan, configs);
-    Premises { leases: leases.into(), rules: rules.collect(), repairing_mesh }
+    Premises {
+        repairing_meshes: repairing_meshes(plan, configs, &leases),
+        leases: leases.into(),
+        rules: rules.collect(),
+    }
 }
 
-/// Whether every server has every other one in its list of peers.
-fn full_mesh(plan: &Plan, configs: &[Arc<eureka::Config>]) -> bool {
-    let servers: Vec<_> = configs
-        .iter()
-        .zip(&plan.world.processes)
-        .filter_map(|(config, process)| match &**config {
-            eureka::Config::Server(node) => Some((node, process.address)),
-            eureka::Config::Client(_) => None,
-        })
-        .collect();
-    servers.iter().all(|(node, own)| {
-        let peers = |address| {
-            node.client.service_urls.iter().any(|url| url.address == address && url.host != node.hostname)
+/// For each cluster, whether its servers replicate to each other and repair what differs, with all that they are told at any time.
+fn repairing_meshes(
+    plan: &Plan,
+    configs: &[Arc<eureka::Config>],
+    leases: &[Option<LeaseTerms>],
+) -> Vec<bool> {
+    let world = &plan.world;
+    let clusters = world.servers_by_cluster();
+    let mut repairing = vec![true; clusters.len()];
+    for (_, node, config) in clusters::told(world, configs) {
+        let eureka::Config::Server(server) = config else { continue };
+        let cluster = world.cluster(node).index();
+        let replicates_to = |other: &NodeId| {
+            let address = world.processes[other.index()].address;
+            let urls = &server.client.service_urls;
+            urls.iter().any(|url| url.address == address && url.host != server.hostname)
         };
-        servers.iter().all(|(_, other)| other == own || peers(*other))
-    })
+        repairing[cluster] &= server.server.sync_when_timestamp_differs
+            && clusters[cluster].iter().all(|other| *other == node || replicates_to(other));
+    }
+    // Heartbeats that overtake the replication are merged in its buffers, again and again: nothing is settled in a heartbeat.
+    for (home, terms) in world.homes().iter().zip(leases) {
+        repairing[home.index()] &= terms.is_none_or(|terms| terms.renewal_interval >= MAX_BATCHING_DELAY);
+    }
+    repairing
 }

@@ -1,4 +1,4 @@
-//! The servers agree: all of them hold the same status and version of every live instance, or all hold nothing.
+//! The servers agree: all of one cluster hold the same status and version of every live instance of it, or all hold nothing.
 //!
 //! Premise: a [quiet time](super::quiet), and the owner is alive and was heard within a heartbeat and the time for repair. What an
 //! operator has set with a status override may differ in status alone: an override whose replication was lost is not repaired.
@@ -13,7 +13,7 @@ use super::verdict::Finding;
 use super::{LeaseTerms, Premises};
 use crate::history::{Record, What};
 use crate::plan::world::World;
-use crate::protocol::{InstanceId, Operation, SimTime, Status};
+use crate::protocol::{InstanceId, NodeId, Operation, SimTime, Status};
 
 /// The fold.
 #[derive(Clone, Debug)]
@@ -58,15 +58,22 @@ impl Agreement {
         }
     }
 
-    /// A quiet time: compares the servers.
+    /// A quiet time: compares the servers of each cluster.
     pub fn compare(&mut self, at: SimTime, cluster: &Cluster<'_>, quiet: &Quiet, heard: &Eviction) {
-        let servers = || quiet.servers().iter().filter(|node| cluster.runs(**node));
+        for mesh in quiet.meshes() {
+            self.compare_mesh(at, cluster, mesh, heard);
+        }
+    }
+
+    fn compare_mesh(&mut self, at: SimTime, cluster: &Cluster<'_>, mesh: &[NodeId], heard: &Eviction) {
+        let servers = || mesh.iter().filter(|node| cluster.runs(**node));
+        let home = cluster.world().cluster(mesh[0]);
         for index in 0..self.overridden.len() {
             let instance = InstanceId(index as u32);
             let Some(terms) = self.leases.get(index).copied().flatten() else { continue };
             let recent = |heard: SimTime| at.since(heard) <= terms.renewal_interval + REPAIR;
-            let beats = servers().any(|node| heard.last_heard(*node, instance).is_some_and(recent));
-            if !cluster.truth(instance).alive || !beats {
+            let beats = || servers().any(|node| heard.last_heard(*node, instance).is_some_and(recent));
+            if cluster.home(instance) != home || !cluster.truth(instance).alive || !beats() {
                 continue;
             }
             self.compared += 1;
@@ -78,7 +85,7 @@ impl Agreement {
             let Some(first) = running.next() else { continue };
             if let Some(other) = running.find(|node| held(**node) != held(*first)) {
                 let world = cluster.world();
-                let said = |node: crate::protocol::NodeId| {
+                let said = |node: NodeId| {
                     let name = &world.processes[node.index()].name;
                     match cluster.held(node).and_then(|held| held.get(instance)) {
                         Some((status, version)) => format!("{name} holds {status} at version {version}"),

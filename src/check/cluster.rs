@@ -1,5 +1,8 @@
-//! The state of the whole cluster as the history tells it: what is true, what each server holds, what each cache shows, and in
-//! how many places these differ.
+//! The state of all clusters as the history tells it: what is true, what each server holds, what each cache shows, and in how
+//! many places these differ.
+//!
+//! A view must list every living instance of its own cluster ([`World::clusters`]), and need not list those of others. What it
+//! lists must be true wherever it comes from: an instance that is gone, or has another status, misleads whoever reads it.
 //!
 //! Every check and metric reads this one fold, so that "truth", "view" and "disagreement" mean the same everywhere (the
 //! definitions stand in `docs/metrics.md`). It costs constant time a record, but for a cache's new view, which is compared once for all its
@@ -8,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::history::{Record, What};
-use crate::plan::world::{Role, World};
+use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, Operation, SimTime, Status, View};
 
 /// What is true of one instance.
@@ -37,10 +40,10 @@ impl Truth {
         }
     }
 
-    /// Whether who lists it so, or does not list it, is wrong.
-    pub fn differs(self, listed: Option<Status>) -> bool {
+    /// Whether what a view lists differs; `own` if the instance is of the view's own cluster.
+    pub fn differs(self, listed: Option<Status>, own: bool) -> bool {
         match listed {
-            None => self.alive,
+            None => self.alive && own,
             Some(status) => !self.alive || self.status().is_some_and(|truth| truth != status),
         }
     }
@@ -49,6 +52,7 @@ impl Truth {
 /// What one server holds.
 #[derive(Clone, Debug)]
 pub struct Held {
+    cluster: ClusterId,
     entries: Vec<Option<(Status, i64)>>,
     differs: u32,
     listed: u32,
@@ -75,6 +79,8 @@ impl Held {
 #[derive(Clone, Debug)]
 struct Shown {
     view: Arc<View>,
+    /// Of which all its holders are.
+    cluster: ClusterId,
     holders: u32,
     /// Of these, those that are to hold the whole truth.
     subscribers: u32,
@@ -88,7 +94,12 @@ pub struct Cluster<'w> {
     running: Vec<bool>,
     stopping: Vec<bool>,
     truths: Vec<Truth>,
-    living: u32,
+    /// The cluster of each instance.
+    homes: Vec<ClusterId>,
+    /// Instances of each cluster that are alive.
+    living: Vec<u32>,
+    /// Who may hold something: few among many processes.
+    servers: Vec<NodeId>,
     held: Vec<Option<Held>>,
     shown: Vec<Shown>,
     shown_by: Vec<Option<usize>>,
@@ -107,7 +118,9 @@ impl<'w> Cluster<'w> {
             running: vec![false; nodes],
             stopping: vec![false; nodes],
             truths: vec![Truth::default(); world.instances.len()],
-            living: 0,
+            homes: world.homes(),
+            living: vec![0; world.cluster_count()],
+            servers: world.servers_by_cluster().concat(),
             held: vec![None; nodes],
             shown: Vec::new(),
             shown_by: vec![None; nodes],
@@ -173,9 +186,14 @@ impl<'w> Cluster<'w> {
         self.truths[instance.index()]
     }
 
-    /// Instances that are alive.
-    pub fn living(&self) -> u32 {
-        self.living
+    /// The cluster that an instance is of.
+    pub fn home(&self, instance: InstanceId) -> ClusterId {
+        self.homes[instance.index()]
+    }
+
+    /// Instances of a cluster that are alive.
+    pub fn living(&self, cluster: ClusterId) -> u32 {
+        self.living[cluster.index()]
     }
 
     /// What a server holds; none while it does not run, and of processes that are not servers.
@@ -230,9 +248,10 @@ impl<'w> Cluster<'w> {
 
     fn differences_at(&self, node: NodeId) -> impl Iterator<Item = String> + '_ {
         let name = &self.world.processes[node.index()].name;
+        let cluster = self.world.cluster(node);
         self.truths.iter().enumerate().filter_map(move |(at, truth)| {
             let listed = self.listed_status(node, InstanceId(at as u32));
-            truth.differs(listed).then(|| {
+            truth.differs(listed, self.homes[at] == cluster).then(|| {
                 let instance = &self.world.instances[at];
                 match (listed, truth.alive) {
                     (None, _) => format!("{name} lacks {instance}"),
@@ -243,7 +262,7 @@ impl<'w> Cluster<'w> {
         })
     }
 
-    /// The status with which the process, as a server or through its cache, lists the instance.
+    /// With which status the process, as a server or through its cache, lists the instance, if it does.
     pub fn listed_status(&self, node: NodeId, instance: InstanceId) -> Option<Status> {
         match self.held(node) {
             Some(held) => held.get(instance).map(|(status, _)| status),
@@ -264,7 +283,9 @@ impl<'w> Cluster<'w> {
         self.stopping[node.index()] = false;
         match process.role {
             Role::Server => {
-                let held = Held { entries: vec![None; self.truths.len()], differs: self.living, listed: 0 };
+                let cluster = self.world.cluster(node);
+                let differs = self.living(cluster);
+                let held = Held { cluster, entries: vec![None; self.truths.len()], differs, listed: 0 };
                 self.disagreement += u64::from(held.differs);
                 self.held[node.index()] = Some(held);
             }
@@ -290,7 +311,8 @@ impl<'w> Cluster<'w> {
         let Some((_, instance)) = self.world.processes[node.index()].instance else { return };
         let truth = self.truths[instance.index()];
         if truth.alive != alive {
-            self.living = if alive { self.living + 1 } else { self.living - 1 };
+            let living = &mut self.living[self.homes[instance.index()].index()];
+            *living = if alive { *living + 1 } else { *living - 1 };
             let announced = if alive { None } else { truth.announced };
             self.set_truth(instance, Truth { alive, announced, ..truth });
         }
@@ -349,6 +371,7 @@ impl<'w> Cluster<'w> {
             }
             Event::Adopted { .. }
             | Event::Renewed { .. }
+            | Event::NotFound { .. }
             | Event::EvictionPass { .. }
             | Event::Joined { .. }
             | Event::MetadataChanged { .. }
@@ -361,23 +384,28 @@ impl<'w> Cluster<'w> {
         let Some(held) = &mut self.held[node.index()] else { return };
         let before = std::mem::replace(&mut held.entries[instance.index()], entry);
         held.listed = held.listed + u32::from(entry.is_some()) - u32::from(before.is_some());
-        let differed = truth.differs(before.map(|(status, _)| status));
-        let differs = truth.differs(entry.map(|(status, _)| status));
+        let own = held.cluster == self.homes[instance.index()];
+        let differed = truth.differs(before.map(|(status, _)| status), own);
+        let differs = truth.differs(entry.map(|(status, _)| status), own);
         held.differs = held.differs + u32::from(differs) - u32::from(differed);
         self.disagreement = self.disagreement + u64::from(differs) - u64::from(differed);
     }
 
     fn set_truth(&mut self, instance: InstanceId, truth: Truth) {
         let before = std::mem::replace(&mut self.truths[instance.index()], truth);
-        for held in self.held.iter_mut().flatten() {
+        let home = self.homes[instance.index()];
+        for server in &self.servers {
+            let Some(held) = &mut self.held[server.index()] else { continue };
             let listed = held.entries[instance.index()].map(|(status, _)| status);
-            let (differed, differs) = (before.differs(listed), truth.differs(listed));
+            let own = held.cluster == home;
+            let (differed, differs) = (before.differs(listed, own), truth.differs(listed, own));
             held.differs = held.differs + u32::from(differs) - u32::from(differed);
             self.disagreement = self.disagreement + u64::from(differs) - u64::from(differed);
         }
         for shown in self.shown.iter_mut().filter(|shown| shown.holders > 0) {
             let listed = shown.view.get(instance).map(|listing| listing.status);
-            let (differed, differs) = (before.differs(listed), truth.differs(listed));
+            let own = shown.cluster == home;
+            let (differed, differs) = (before.differs(listed, own), truth.differs(listed, own));
             shown.differs = shown.differs + u32::from(differs) - u32::from(differed);
             self.disagreement += u64::from(differs) * u64::from(shown.subscribers);
             self.disagreement -= u64::from(differed) * u64::from(shown.subscribers);
@@ -403,12 +431,19 @@ impl<'w> Cluster<'w> {
             }
         }
         let Some(view) = view else { return };
-        let same = |shown: &Shown| shown.holders > 0 && Arc::ptr_eq(&shown.view, view);
+        let cluster = self.world.cluster(node);
+        let same =
+            |shown: &Shown| shown.holders > 0 && Arc::ptr_eq(&shown.view, view) && shown.cluster == cluster;
         let at = match self.shown.iter().position(same) {
             Some(at) => at,
             None => {
-                let fresh =
-                    Shown { view: Arc::clone(view), holders: 0, subscribers: 0, differs: self.compare(view) };
+                let fresh = Shown {
+                    view: Arc::clone(view),
+                    cluster,
+                    holders: 0,
+                    subscribers: 0,
+                    differs: self.compare(view, cluster),
+                };
                 match self.shown.iter().position(|shown| shown.holders == 0) {
                     Some(free) => {
                         self.shown[free] = fresh;
@@ -429,13 +464,14 @@ impl<'w> Cluster<'w> {
         self.shown_by[node.index()] = Some(at);
     }
 
-    fn compare(&self, view: &View) -> u32 {
-        let mut unlisted = self.living;
+    fn compare(&self, view: &View, cluster: ClusterId) -> u32 {
+        let mut unlisted = self.living(cluster);
         let mut differs = 0;
         for listing in view.listings() {
             let truth = self.truths[listing.instance.index()];
-            unlisted -= u32::from(truth.alive);
-            differs += u32::from(truth.differs(Some(listing.status)));
+            let own = self.homes[listing.instance.index()] == cluster;
+            unlisted -= u32::from(truth.alive && own);
+            differs += u32::from(truth.differs(Some(listing.status), own));
         }
         differs + unlisted
     }

@@ -1,4 +1,4 @@
-//! Conflict resolution: all servers come to hold the newest version of a live instance.
+//! Conflict resolution: all servers of a cluster come to hold the newest version of a live instance of it.
 //!
 //! Premise: a [quiet time](super::quiet), the owner is alive, at least one server has heard of its newest version, and no operator
 //! interfered with it.
@@ -46,11 +46,21 @@ impl Conflict {
         }
     }
 
-    /// A quiet time: compares the servers.
+    /// A quiet time: compares the servers of each cluster.
     pub fn compare(&mut self, at: SimTime, cluster: &Cluster<'_>, quiet: &Quiet) {
+        for mesh in quiet.meshes() {
+            self.compare_mesh(at, cluster, mesh);
+        }
+    }
+
+    fn compare_mesh(&mut self, at: SimTime, cluster: &Cluster<'_>, mesh: &[NodeId]) {
+        let home = cluster.world().cluster(mesh[0]);
         for index in 0..self.meddled.len() {
             let instance = InstanceId(index as u32);
             let truth = cluster.truth(instance);
+            if cluster.home(instance) != home {
+                continue;
+            }
             let Some((_, version)) = truth.announced.filter(|_| truth.alive && !self.meddled[index]) else {
                 continue;
             };
@@ -59,7 +69,7 @@ impl Conflict {
                     .held(**node)
                     .is_some_and(|held| held.get(instance).is_some_and(|(_, held)| held == version))
             };
-            let running = || quiet.servers().iter().filter(|node| cluster.runs(**node));
+            let running = || mesh.iter().filter(|node| cluster.runs(**node));
             if !running().any(|node| holds(&node)) {
                 continue;
             }

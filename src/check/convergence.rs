@@ -1,5 +1,6 @@
 //! Eventual consistency: from the last disturbance or change of truth, within the bound, every running server and every
-//! subscribed client holds the truth, and keeps holding it.
+//! subscribed client holds the truth, and keeps holding it: all that lives in its cluster, and of other clusters nothing that is
+//! not so.
 //!
 //! The state that this needs is all in [`Cluster`]; what is here is the judgement.
 
@@ -25,10 +26,12 @@ pub fn judge(cluster: &Cluster<'_>, end: SimTime, within: Duration) -> Finding {
     match cluster.agreed_since() {
         Some(agreed) => {
             let took = agreed.since(disturbed);
-            let detail = format!(
-                "all views agree with the truth {} after the last disturbance at {disturbed}",
-                seconds(took)
-            );
+            let who = match cluster.world().cluster_count() {
+                1 => "all views agree".to_owned(),
+                more => format!("in each of {more} clusters all views agree"),
+            };
+            let detail =
+                format!("{who} with the truth {} after the last disturbance at {disturbed}", seconds(took));
             if took <= within {
                 found(Verdict::Holds, agreed, detail)
             } else {

@@ -27,9 +27,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::Record;
+use crate::history::{Record, What};
 use crate::plan::{Expectation, Expected, Invariant, World};
-use crate::protocol::SimTime;
+use crate::protocol::{Event, SimTime};
 
 pub use cluster::Cluster;
 pub use verdict::{Finding, Verdict};
@@ -41,8 +41,8 @@ pub struct Premises {
     pub leases: Arc<[Option<LeaseTerms>]>,
     /// For each of the system's settings, in their order in the plan: the rules of a server.
     pub rules: Vec<Option<Rules>>,
-    /// Whether every server replicates to every other, and repairs what differs.
-    pub repairing_mesh: bool,
+    /// For each cluster: whether every server replicates to every other one of it, and repairs what differs.
+    pub repairing_meshes: Vec<bool>,
 }
 
 /// The terms of an instance's lease.
@@ -120,15 +120,18 @@ impl<'w> Judge<'w> {
         if self.quiet.before(record) {
             self.compare(record.at);
         }
-        self.conflict.record(record, &self.quiet);
-        self.agreement.record(record, &self.quiet);
+        // Nearly all records are renewals, and most checks have no use for them.
+        if !matches!(record.what, What::Event { event: Event::Renewed { .. }, .. }) {
+            self.conflict.record(record, &self.quiet);
+            self.agreement.record(record, &self.quiet);
+            self.cache.record(record, self.cluster.world());
+            self.version.record(record, &self.cluster);
+            self.resurrection.iter_mut().for_each(|check| check.record(record, &self.cluster));
+            self.registration.iter_mut().for_each(|check| check.record(record, &self.cluster));
+        }
         self.relisted.record(record, &self.cluster, &self.eviction);
         self.eviction.record(record, &self.cluster);
-        self.cache.record(record, self.cluster.world());
-        self.version.record(record, &self.cluster);
         self.replication.record(record, &self.cluster);
-        self.resurrection.iter_mut().for_each(|check| check.record(record, &self.cluster));
-        self.registration.iter_mut().for_each(|check| check.record(record, &self.cluster));
         for evaluation in &mut self.expectations {
             evaluation.before(record.at, &self.cluster);
         }

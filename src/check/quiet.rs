@@ -1,8 +1,8 @@
 //! Quiet times: nothing has been disturbed for so long that differences between servers must have been repaired.
 //!
-//! Premise of all that is expected of a whole cluster: the servers replicate to each other and repair what differs, no fault is
+//! Premise of all that is expected of a whole cluster: its servers replicate to each other and repair what differs, no fault is
 //! in force, and nothing has happened for a heartbeat plus 3 s (a heartbeat finds the difference; two passes of the replication,
-//! 500 ms each, and their exchanges repair it).
+//! 500 ms each, and their exchanges repair it). A quiet time is one of all clusters, as a fault may be in the way of any.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub struct Quiet {
     /// Heartbeat plus repair, the slowest instance's; none if the premise can never hold.
     settled_after: Option<Duration>,
     servers: Vec<NodeId>,
+    /// The servers of each cluster that is compared.
+    meshes: Vec<Vec<NodeId>>,
     /// Lasting faults that are in force.
     active: u32,
     lasting: Vec<bool>,
@@ -38,10 +40,15 @@ impl Quiet {
             .map(|(at, _)| NodeId(at as u32))
             .collect();
         let slowest = premises.leases.iter().flatten().map(|terms| terms.renewal_interval).max();
-        let possible = premises.repairing_mesh && servers.len() > 1;
+        let meshes = world.servers_by_cluster().into_iter().zip(&premises.repairing_meshes);
+        let meshes: Vec<Vec<NodeId>> = meshes
+            .filter(|(servers, repairs)| **repairs && servers.len() > 1)
+            .map(|(mesh, _)| mesh)
+            .collect();
         Quiet {
-            settled_after: slowest.filter(|_| possible).map(|interval| interval + REPAIR),
+            settled_after: slowest.filter(|_| !meshes.is_empty()).map(|interval| interval + REPAIR),
             servers,
+            meshes,
             active: 0,
             lasting: world.steps.iter().map(|step| step.fault.lasts()).collect(),
             quiet_since: SimTime::ZERO,
@@ -76,7 +83,12 @@ impl Quiet {
         self.settled_after.is_some_and(|after| self.active == 0 && end > self.quiet_since + after)
     }
 
-    /// The servers.
+    /// The servers of each cluster whose servers must come to hold the same.
+    pub fn meshes(&self) -> &[Vec<NodeId>] {
+        &self.meshes
+    }
+
+    /// All servers.
     pub fn servers(&self) -> &[NodeId] {
         &self.servers
     }

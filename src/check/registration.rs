@@ -1,13 +1,13 @@
 //! An acknowledged registration is not lost: from its acknowledgement on, while the instance lives, some running server lists it.
 //!
-//! Premise: a server runs at all, and nobody has deregistered the instance since. Judged only where a scenario names it: a system that
-//! acknowledges before it replicates is known to break it when the one server that knows dies.
+//! Premise: a server of its cluster runs at all, and nobody has deregistered the instance since. Judged only where a scenario names
+//! it: a system that acknowledges before it replicates is known to break it when the one server that knows dies.
 
 use super::cluster::Cluster;
 use super::verdict::{Finding, Verdict};
 use crate::history::{Record, What};
 use crate::plan::Invariant;
-use crate::plan::world::{Role, World};
+use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, SimTime};
 
 /// The fold.
@@ -17,7 +17,10 @@ pub struct Registration {
     acknowledged: Vec<bool>,
     /// How many running servers list it.
     listing: Vec<u32>,
-    servers: u32,
+    /// How many servers of each cluster run.
+    servers: Vec<u32>,
+    /// The cluster of each instance.
+    homes: Vec<ClusterId>,
     /// How often a server ceased to list an instance with an acknowledged registration.
     chances: u64,
     witness: Option<(SimTime, String)>,
@@ -29,7 +32,8 @@ impl Registration {
         Registration {
             acknowledged: vec![false; world.instances.len()],
             listing: vec![0; world.instances.len()],
-            servers: 0,
+            servers: vec![0; world.cluster_count()],
+            homes: world.homes(),
             chances: 0,
             witness: None,
         }
@@ -44,7 +48,7 @@ impl Registration {
             What::Started { node } => {
                 own(*node).into_iter().for_each(|own| self.acknowledged[own] = false);
                 if is_server(*node) {
-                    self.servers += 1;
+                    self.servers[world.cluster(*node).index()] += 1;
                     (0..self.listing.len())
                         .for_each(|it| self.look(record.at, it, "after a start of", *node, world));
                 }
@@ -53,7 +57,7 @@ impl Registration {
             What::Ended { node, .. } => {
                 own(*node).into_iter().for_each(|own| self.acknowledged[own] = false);
                 let Some(held) = cluster.held(*node) else { return };
-                self.servers -= 1;
+                self.servers[world.cluster(*node).index()] -= 1;
                 for index in 0..self.listing.len() {
                     if held.get(InstanceId(index as u32)).is_some() {
                         self.dropped(record.at, index, "after the end of", *node, world);
@@ -95,7 +99,8 @@ impl Registration {
     }
 
     fn look(&mut self, at: SimTime, instance: usize, how: &str, node: NodeId, world: &World) {
-        if self.acknowledged[instance] && self.listing[instance] == 0 && self.servers > 0 {
+        let home = self.homes[instance].index();
+        if self.acknowledged[instance] && self.listing[instance] == 0 && self.servers[home] > 0 {
             let (name, process) = (&world.instances[instance], &world.processes[node.index()].name);
             let detail = format!(
                 "the registration of {name} was acknowledged, but no running server lists it {how} {process}"

@@ -1,7 +1,11 @@
-//! A live instance that heart-beats at a server is listed by it again within a heartbeat, whoever removed it.
+//! A live instance that heart-beats at a server is listed by it again, whoever removed it and even if the server lost all by a crash.
 //!
-//! Premise: the server had heard of it from its owner, not from another server, within the last heartbeat; no fault is in force; and
-//! nothing else happens before the time is over: no step, no process that begins or ends, no move of the owner to another server.
+//! Two things tell that it must be: the server removed what it had heard of from its owner, not from another server, within the last
+//! heartbeat; or it did not know what its owner renewed there. After the first there is a heartbeat and 3 s to list it, after the
+//! second 3 s, because the owner registers as soon as it is told.
+//!
+//! Premise: no fault is in force; nothing else happens before the time is over: no step, no process that begins or ends, no move of
+//! the owner to another server; and what was not known was asked for 3 s after the last of those, because an operator may ask, too.
 
 use std::sync::Arc;
 
@@ -19,7 +23,9 @@ use crate::protocol::{Event, InstanceId, NodeId, Origin, SimTime};
 struct Owed {
     server: NodeId,
     instance: InstanceId,
-    removed: SimTime,
+    /// When it removed it, or did not know it.
+    since: SimTime,
+    removed: bool,
     due: SimTime,
 }
 
@@ -30,6 +36,8 @@ pub struct Relisted {
     lasting: Vec<bool>,
     /// Lasting faults that are in force.
     active: u32,
+    /// When something last happened outside the protocol.
+    disrupted: SimTime,
     owed: Vec<Owed>,
     /// The earliest of their times.
     next_due: SimTime,
@@ -44,6 +52,7 @@ impl Relisted {
             leases: Arc::clone(&premises.leases),
             lasting: world.steps.iter().map(|step| step.fault.lasts()).collect(),
             active: 0,
+            disrupted: SimTime::ZERO,
             owed: Vec::new(),
             next_due: SimTime::MAX,
             kept: 0,
@@ -70,21 +79,26 @@ impl Relisted {
                 Event::Renewed { instance, origin } if !self.owed.is_empty() => {
                     self.moved(*node, *instance, *origin);
                 }
+                Event::NotFound { instance, origin: Origin::Client } => {
+                    self.not_found(record.at, *node, *instance, cluster);
+                }
                 _ => {}
             },
             What::Step { step, began } => {
                 if self.lasting[*step as usize] {
                     self.active = if *began { self.active + 1 } else { self.active - 1 };
                 }
-                self.owed.clear();
-                self.next_due = SimTime::MAX;
+                self.disrupt(record.at);
             }
-            _ if disrupts(record) => {
-                self.owed.clear();
-                self.next_due = SimTime::MAX;
-            }
+            _ if disrupts(record) => self.disrupt(record.at),
             _ => {}
         }
+    }
+
+    fn disrupt(&mut self, at: SimTime) {
+        self.disrupted = at;
+        self.owed.clear();
+        self.next_due = SimTime::MAX;
     }
 
     fn removed(
@@ -100,10 +114,20 @@ impl Relisted {
         let by_owner = heard.last_heard_from_owner(server, instance);
         let beats = by_owner.is_some_and(|heard| at.since(heard) <= within);
         if beats && self.active == 0 && cluster.truth(instance).alive {
-            let due = at + within;
-            self.owed.push(Owed { server, instance, removed: at, due });
-            self.next_due = self.next_due.min(due);
+            self.owe(Owed { server, instance, since: at, removed: true, due: at + within });
         }
+    }
+
+    fn not_found(&mut self, at: SimTime, server: NodeId, instance: InstanceId, cluster: &Cluster<'_>) {
+        let quiet = self.active == 0 && at > self.disrupted + REPAIR;
+        if quiet && cluster.truth(instance).alive {
+            self.owe(Owed { server, instance, since: at, removed: false, due: at + REPAIR });
+        }
+    }
+
+    fn owe(&mut self, owed: Owed) {
+        self.owed.push(owed);
+        self.next_due = self.next_due.min(owed.due);
     }
 
     /// The owner talks to another server now: that one is its server.
@@ -115,11 +139,12 @@ impl Relisted {
 
     fn overdue(&mut self, now: SimTime, world: &World) {
         for owed in self.owed.iter().filter(|owed| owed.due < now) {
+            let server = &world.processes[owed.server.index()].name;
+            let instance = &world.instances[owed.instance.index()];
+            let what = if owed.removed { "removed" } else { "did not know" };
             let detail = format!(
-                "{} removed {}, which was alive and heart-beat there, at {} and did not list it again",
-                world.processes[owed.server.index()].name,
-                world.instances[owed.instance.index()],
-                owed.removed
+                "{server} {what} {instance}, which was alive and heart-beat there, at {} and did not list it again",
+                owed.since
             );
             self.witness.get_or_insert((owed.due, detail));
         }
@@ -136,7 +161,8 @@ impl Relisted {
             None if self.kept == 0 => (
                 Verdict::Inconclusive,
                 None,
-                "no server removed a live instance that heart-beat there, in quiet".to_owned(),
+                "no server removed, or did not know, a live instance that heart-beat there, in quiet"
+                    .to_owned(),
             ),
             None => (Verdict::Holds, Some(end), format!("listed again in time, {} times", self.kept)),
         };

@@ -1,6 +1,8 @@
 //! Each check against histories in which it must hold and histories in which it must not. A check that was never seen failing is
 //! not evidence.
 
+mod clusters;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +56,10 @@ fn world() -> World {
         instances: vec!["x".to_owned()],
         services: vec!["s".to_owned()],
         groups: vec![("blue".into(), vec![X])],
-        steps: vec![step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9)))],
+        steps: vec![
+            step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9))),
+            step(Fault::PowerOff { hosts: Vec::new() }, None),
+        ],
         ..World::default()
     }
 }
@@ -62,7 +67,11 @@ fn world() -> World {
 fn premises() -> Premises {
     let rules = Some(Rules { self_preservation: true, percent: 0.85, renewals_per_client: 2.0 });
     let terms = LeaseTerms { duration: Duration::from_secs(90), renewal_interval: Duration::from_secs(30) };
-    Premises { leases: [Some(terms)].into(), rules: vec![rules, rules, None, None], repairing_mesh: true }
+    Premises {
+        leases: [Some(terms)].into(),
+        rules: vec![rules, rules, None, None],
+        repairing_meshes: vec![true],
+    }
 }
 
 fn at(seconds: u64, what: What) -> Record {
@@ -338,6 +347,28 @@ fn listed_again() {
 }
 
 #[test]
+fn listed_again_once_its_owner_was_told() {
+    let check = |records, verdict| check(records, Expected::Holds(Invariant::Relisted), verdict);
+    let (holds, violated, nothing) = (Verdict::Holds, Verdict::Violated, Verdict::Inconclusive);
+    let unknown = |seconds, origin| event(seconds, A, Event::NotFound { instance: X, origin });
+    let told = |after: Vec<Record>| {
+        let crashed = [at(20, What::Ended { node: A, exit: None }), at(25, What::Started { node: A })];
+        crashed.into_iter().chain([unknown(40, Origin::Client)]).chain(after).collect::<Vec<_>>()
+    };
+    check(told(vec![registered(43, A, 2), renewed(300, B)]), holds);
+    check(told(vec![registered(44, A, 2)]), violated);
+    check(told(vec![]), violated);
+    // The owner goes elsewhere, or dies, or something else happens.
+    check(told(vec![registered(41, B, 2)]), nothing);
+    check(told(vec![at(41, What::Ended { node: PROVIDER, exit: None })]), nothing);
+    check(told(vec![split(41, true)]), nothing);
+    // A peer asked, not the owner; or it may have been an operator, so soon after a step.
+    check(vec![unknown(40, Origin::Replica)], nothing);
+    check(vec![split(37, true), split(38, false), unknown(41, Origin::Client)], nothing);
+    check(vec![split(36, true), split(37, false), unknown(41, Origin::Client)], violated);
+}
+
+#[test]
 fn cache_as_claimed() {
     let expected = || Expected::Holds(Invariant::CacheAsClaimed);
     let adopted = |listed: usize, claimed: Option<[u32; 5]>, reconciles| {
@@ -552,16 +583,29 @@ fn events_gauges_and_counts() {
 
 #[test]
 fn listings_moments_and_calls() {
-    let listed = |by, listed| Expected::Listed {
+    let listed_as = |status, by, listed| Expected::Listed {
         instances: vec![X],
         servers: vec![A, B],
+        status,
         by: SimTime::from_secs(by),
         listed,
     };
+    let listed = |by, listed| listed_as(None, by, listed);
     check(vec![], listed(2, true), Verdict::Holds);
     check(vec![], listed(1, true), Verdict::Violated);
     check(vec![], listed(500, false), Verdict::Violated);
     check(vec![], listed(700, true), Verdict::Inconclusive);
+    // One of the two servers holds it with another status.
+    let (up, down) = (Some(Status::Up), Some(Status::Down));
+    let changed = Event::Changed { instance: X, status: Status::Down, version: 1, origin: Origin::Client };
+    let changed = || vec![event(300, B, changed.clone())];
+    check(changed(), listed_as(up, 299, true), Verdict::Holds);
+    check(changed(), listed_as(up, 300, true), Verdict::Violated);
+    check(changed(), listed_as(down, 300, true), Verdict::Violated);
+    check(changed(), listed_as(down, 299, false), Verdict::Holds);
+    check(changed(), listed_as(down, 300, false), Verdict::Violated);
+    check(vec![], listed_as(up, 1, true), Verdict::Violated);
+    check(vec![], listed_as(up, 0, false), Verdict::Holds);
 
     let dies = || vec![split(100, true), adopted(150, false), adopted(160, true), adopted(180, false)];
     let delay = |low, high| Expected::Delay {
@@ -599,11 +643,27 @@ fn listings_moments_and_calls() {
         let tries = results.iter().map(|result| at(50, call(*result, true)));
         std::iter::once(at(50, call(CallResult::DeadInstance, false))).chain(tries).collect()
     };
-    let success = |low| Expected::Calls { callers: None, success: Range::closed(low, 1.0) };
+    let calls_are = |callers: Option<NodeId>, service: Option<u32>, from, to, low| Expected::Calls {
+        callers: callers.map(|caller| vec![caller]),
+        service: service.map(ServiceId),
+        from: SimTime::from_secs(from),
+        to: SimTime::from_secs(to),
+        success: Range::closed(low, 1.0),
+    };
+    let success = |low| calls_are(None, None, 0, 600, low);
     let half = [CallResult::Answered, CallResult::DeadInstance];
     check(calls(&half), success(0.5), Verdict::Holds);
     check(calls(&half), success(0.6), Verdict::Violated);
     check(vec![], success(0.6), Verdict::Inconclusive);
+    // Of one caller, to one service, within a time.
+    check(calls(&half), calls_are(Some(READER), None, 0, 600, 0.5), Verdict::Holds);
+    check(calls(&half), calls_are(Some(PROVIDER), None, 0, 600, 0.5), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, Some(0), 0, 600, 0.6), Verdict::Violated);
+    check(calls(&half), calls_are(None, Some(1), 0, 600, 0.6), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, None, 50, 50, 0.6), Verdict::Violated);
+    check(calls(&half), calls_are(None, None, 51, 600, 0.6), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, None, 0, 49, 0.6), Verdict::Inconclusive);
+    check(calls(&half), calls_are(None, None, 0, 601, 0.5), Verdict::Inconclusive);
 }
 
 #[test]

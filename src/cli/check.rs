@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, files, say};
+use crate::plan::Plan;
 
 /// Validate scenarios without running them.
 #[derive(Debug, clap::Args)]
@@ -11,8 +12,8 @@ Examples:
   regsim check scenarios              all scenarios of a folder
   regsim check my.yaml --plan         the resolved plan as a timeline")]
 pub struct Arguments {
-    /// Scenario files, or folders of them
-    #[arg(required = true)]
+    /// Scenario files, folders of them, or names of `regsim list`
+    #[arg(required = true, value_name = "SCENARIO")]
     paths: Vec<PathBuf>,
     /// Change a value of the scenario, such as `system.eureka.server.enable-self-preservation=false`
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -24,19 +25,19 @@ pub struct Arguments {
 
 /// Carries it out.
 pub fn carry_out(arguments: &Arguments) -> Exit {
-    let paths = match files::expand(&arguments.paths) {
-        Ok(paths) => paths,
+    let named = match files::expand(&arguments.paths) {
+        Ok(named) => named,
         Err(mistakes) => {
             mistakes.iter().for_each(|mistake| eprintln!("error: {mistake}"));
             return Exit::Misuse;
         }
     };
     let mut exit = Exit::Held;
-    for path in paths {
-        match files::plan(&path, &arguments.settings) {
+    for named in named {
+        match named.load(&arguments.settings).and_then(|scenario| Plan::resolve(&scenario)) {
             Ok(plan) if arguments.plan => say(&plan.to_string()),
             Ok(plan) => {
-                say(&format!("{}: ok ({})", path.display(), plan.title));
+                say(&format!("{}: ok ({})", named.shown(), plan.title));
                 plan.notes.iter().for_each(|note| eprintln!("{note}"));
             }
             Err(diagnostics) => {

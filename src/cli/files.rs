@@ -1,62 +1,109 @@
-//! Which scenario files the user means, and reading them.
+//! Which scenarios the user means, and reading them: files, folders, and names of the library.
 
 use std::path::{Path, PathBuf};
 
-use crate::plan::Plan;
+use super::library::{self, Shipped};
 use crate::scenario::Scenario;
-use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::diagnostic::{Diagnostic, nearest};
 
-/// Every scenario file that these paths name: files as they are, folders with all `.yaml` and `.yml` files below them, sorted.
-/// A file beside a scenario that is imported by it (`application.yml`) is no scenario: it has no `title:` at the start of a line.
-///
-/// # Errors
-/// A sentence for each path that cannot be read or holds no scenario.
-pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<String>> {
-    let mut files = Vec::new();
-    let mut mistakes = Vec::new();
-    for path in paths {
-        if !path.exists() {
-            mistakes.push(format!("no such file or folder: `{}`", path.display()));
-        } else if path.is_dir() {
-            let before = files.len();
-            if let Err(error) = collect(path, &mut files) {
-                mistakes.push(format!("cannot read the folder `{}`: {error}", path.display()));
-            } else if files.len() == before {
-                mistakes.push(format!("no scenario (.yaml with a title) in `{}`", path.display()));
-            }
-        } else {
-            files.push(path.clone());
+/// A scenario that the command line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A file.
+    File(PathBuf),
+    /// One that is built in.
+    Shipped(Shipped),
+}
+
+impl Named {
+    /// What the user would write to name it.
+    pub fn shown(&self) -> String {
+        match self {
+            Named::File(path) => path.display().to_string(),
+            Named::Shipped(shipped) => shipped.name.clone(),
         }
     }
-    if mistakes.is_empty() { Ok(files) } else { Err(mistakes) }
+
+    /// Reads it, with some values changed.
+    ///
+    /// # Errors
+    /// All mistakes in it and in the changes.
+    pub fn load(&self, settings: &[String]) -> Result<Scenario, Vec<Diagnostic>> {
+        match self {
+            Named::File(path) => Scenario::load_with(path, settings),
+            Named::Shipped(shipped) => shipped.load(settings),
+        }
+    }
+}
+
+/// Every scenario that these words name: a file as it is, a folder with all `.yaml` and `.yml` files below it that are scenarios,
+/// sorted; and what is not there, as the name of a scenario or a folder of the library.
+///
+/// # Errors
+/// A sentence for each word that cannot be read or names no scenario.
+pub fn expand(words: &[PathBuf]) -> Result<Vec<Named>, Vec<String>> {
+    let mut named = Vec::new();
+    let mut mistakes = Vec::new();
+    for path in words {
+        if path.is_dir() {
+            match below(path) {
+                Ok(files) if files.is_empty() => {
+                    mistakes.push(format!("no scenario (.yaml with a title) in `{}`", path.display()));
+                }
+                Ok(files) => named.extend(files.into_iter().map(Named::File)),
+                Err(error) => mistakes.push(format!("cannot read the folder `{}`: {error}", path.display())),
+            }
+        } else if path.exists() {
+            named.push(Named::File(path.clone()));
+        } else {
+            let word = path.to_string_lossy();
+            let shipped = library::find(&word);
+            if shipped.is_empty() {
+                mistakes.push(unknown(&word));
+            }
+            named.extend(shipped.into_iter().map(Named::Shipped));
+        }
+    }
+    if mistakes.is_empty() { Ok(named) } else { Err(mistakes) }
+}
+
+/// What to say about a word that is neither a file nor in the library.
+pub fn unknown(word: &str) -> String {
+    let names: Vec<String> = library::all().into_iter().map(|shipped| shipped.name).collect();
+    // The folder is easily forgotten.
+    let last = |name: &&String| name.rsplit('/').next() == Some(word);
+    let near = names.iter().find(last).map(String::as_str);
+    let help = match near.or_else(|| nearest(word, names.iter().map(String::as_str))) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`regsim list` shows the built-in scenarios".to_owned(),
+    };
+    format!("no such file, folder or built-in scenario: `{word}` ({help})")
+}
+
+/// All scenarios below a folder, sorted by name.
+///
+/// # Errors
+/// If a folder or a file cannot be read.
+pub fn below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.sort_by_cached_key(|path| path.with_extension(""));
+    Ok(files)
 }
 
 fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
         let path = entry.path();
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
+        if entry.file_type()?.is_dir() {
             collect(&path, into)?;
-        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
-            let text = std::fs::read(&path)?;
-            let titled = text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"title:"));
-            if titled {
-                into.push(path);
-            }
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+            && library::is_scenario(&std::fs::read(&path)?)
+        {
+            into.push(path);
         }
     }
     Ok(())
-}
-
-/// Reads and resolves one scenario.
-///
-/// # Errors
-/// All mistakes in it.
-pub fn plan(path: &Path, settings: &[String]) -> Result<Plan, Vec<Diagnostic>> {
-    let scenario = Scenario::load_with(path, settings)?;
-    Plan::resolve(&scenario)
 }
 
 /// Shows all mistakes on stderr.

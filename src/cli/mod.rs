@@ -4,9 +4,14 @@
 //! time and threads.
 
 mod check;
+mod completions;
 mod files;
+mod library;
+mod list;
+mod man;
 mod results;
 mod run;
+mod show;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -26,10 +31,12 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  regsim run scenarios/eureka                        replay all stories of a folder
-  regsim run scenarios/eureka/peer-down.yaml --seed 7
-  regsim run scenarios/eureka/two-regions-1300km.yaml --seeds 200
-  regsim check my-scenario.yaml --plan               what would happen, without running it
+  regsim list                                  the built-in failure stories
+  regsim run eureka/peer-down                  replay one of them
+  regsim run eureka/two-regions-1300km --seeds 200
+  regsim show eureka/peer-down > my.yaml       take one as a start of your own
+  regsim check my.yaml --plan                  what would happen, without running it
+  regsim run my.yaml --seed 7
 
 Exit codes:
   0  everything expected held
@@ -44,6 +51,14 @@ enum Command {
     Run(run::Arguments),
     /// Validate scenarios without running them
     Check(check::Arguments),
+    /// List and search the built-in scenarios
+    List(list::Arguments),
+    /// Print a built-in scenario, as a start of your own
+    Show(show::Arguments),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+    /// Print or write the manual pages
+    Man(man::Arguments),
 }
 
 /// How a command ended.
@@ -87,8 +102,14 @@ fn say(text: &str) {
 /// Reads the command line and carries it out.
 pub fn main() -> ExitCode {
     let exit = match Arguments::try_parse() {
-        Ok(Arguments { command: Command::Run(arguments) }) => run::carry_out(&arguments),
-        Ok(Arguments { command: Command::Check(arguments) }) => check::carry_out(&arguments),
+        Ok(Arguments { command }) => match command {
+            Command::Run(arguments) => run::carry_out(&arguments),
+            Command::Check(arguments) => check::carry_out(&arguments),
+            Command::List(arguments) => list::carry_out(&arguments),
+            Command::Show(arguments) => show::carry_out(&arguments),
+            Command::Completions(arguments) => completions::carry_out(&arguments),
+            Command::Man(arguments) => man::carry_out(&arguments),
+        },
         Err(error) => {
             // Help and version are no mistakes; clap knows where each goes.
             let _ = error.print();

@@ -39,7 +39,7 @@ pub fn report(story: &Story, done: Vec<Result<Done, Failure>>, arguments: &Argum
                 exit = exit.max(Exit::Misuse);
             }
             Err(Failure::Divergence(divergence)) => {
-                eprintln!("error: {}: {divergence}", story.path.display());
+                eprintln!("error: {}: {divergence}", story.named.shown());
                 exit = exit.max(Exit::Broken);
             }
         }
@@ -177,7 +177,7 @@ fn rounded(wall: Duration) -> Duration {
 
 /// The command that repeats a run.
 fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
-    let mut command = format!("regsim run {} --seed {seed}", story.path.display());
+    let mut command = format!("regsim run {} --seed {seed}", story.named.shown());
     for setting in &arguments.settings {
         let _ = write!(command, " --set '{setting}'");
     }

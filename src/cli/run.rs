@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{Exit, files, results};
+use super::files::{self, Named};
+use super::{Exit, results};
 use crate::check::Verdict;
 use crate::history::jsonl::{Names, Recorder};
 use crate::metric::Beliefs;
@@ -19,7 +20,9 @@ use crate::scenario::diagnostic::Diagnostic;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  regsim run scenarios/eureka                             all stories of a folder
+  regsim run eureka                                       all built-in stories of Eureka
+  regsim run eureka/peer-down                             one of them
+  regsim run stories                                      all scenarios of a folder of yours
   regsim run my.yaml --seed 7                             one run
   regsim run my.yaml --seeds 200                          200 runs: median, ribbon, distribution
   regsim run my.yaml --set system.eureka.server.enable-self-preservation=false
@@ -27,8 +30,8 @@ Examples:
 
 Every run leaves summary.json, convergence.svg and convergence.png in DIR/<scenario>/seed-<N>.")]
 pub struct Arguments {
-    /// Scenario files, or folders of them
-    #[arg(required = true)]
+    /// Scenario files, folders of them, or names of `regsim list`
+    #[arg(required = true, value_name = "SCENARIO")]
     paths: Vec<PathBuf>,
     /// The seed of the run; default: what the scenario says, or 1
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
@@ -72,8 +75,8 @@ struct Job<'a> {
 
 /// One scenario of the command line.
 pub struct Story {
-    /// Its file, as the user named it.
-    pub path: PathBuf,
+    /// How the user named it.
+    pub named: Named,
     scenario: Scenario,
 }
 
@@ -135,17 +138,17 @@ impl Story {
 }
 
 fn load(arguments: &Arguments) -> Result<Vec<Story>, Exit> {
-    let paths = files::expand(&arguments.paths).map_err(|mistakes| {
+    let named = files::expand(&arguments.paths).map_err(|mistakes| {
         mistakes.iter().for_each(|mistake| eprintln!("error: {mistake}"));
         Exit::Misuse
     })?;
-    let mut stories = Vec::with_capacity(paths.len());
+    let mut stories = Vec::with_capacity(named.len());
     let mut wrong = Vec::new();
-    for path in paths {
-        let checked = Scenario::load_with(&path, &arguments.settings)
-            .and_then(|scenario| Plan::resolve(&scenario).map(|_| scenario));
+    for named in named {
+        let checked =
+            named.load(&arguments.settings).and_then(|scenario| Plan::resolve(&scenario).map(|_| scenario));
         match checked {
-            Ok(scenario) => stories.push(Story { path, scenario }),
+            Ok(scenario) => stories.push(Story { named, scenario }),
             Err(diagnostics) => wrong.extend(diagnostics),
         }
     }

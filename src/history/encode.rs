@@ -85,6 +85,7 @@ fn fold_event(event: &Event, into: &mut Digest) {
             claimed.iter().flat_map(|claimed| &**claimed).for_each(|count| into.fold(u64::from(*count)));
         }
         Event::MetadataChanged { instance } => subject(into, 11, *instance, None),
+        Event::NotFound { instance, origin } => subject(into, 12, *instance, Some(*origin)),
         Event::Gauge { gauge, value } => {
             into.fold(10 << 32 | gauge_code(*gauge));
             into.fold(value.cast_unsigned());

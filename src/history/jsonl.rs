@@ -129,7 +129,9 @@ impl Names<'_> {
             Event::Announced { instance, status, version } => {
                 self.content(*instance, *status, *version, None)
             }
-            Event::Renewed { instance, origin } | Event::Deregistered { instance, origin } => {
+            Event::Renewed { instance, origin }
+            | Event::NotFound { instance, origin }
+            | Event::Deregistered { instance, origin } => {
                 json!({"instance": self.instance(*instance), "origin": origin_name(*origin)})
             }
             Event::Evicted { instance }

@@ -151,6 +151,7 @@ impl Recorder {
                 Event::Announced { instance, .. } => look.truth(*instance),
                 Event::Adopted { .. } => look.row(*node),
                 Event::Renewed { .. }
+                | Event::NotFound { .. }
                 | Event::EvictionPass { .. }
                 | Event::Joined { .. }
                 | Event::MetadataChanged { .. }
@@ -218,7 +219,8 @@ impl Look<'_> {
             Belief::Listed(status) => Some(status),
             Belief::Off | Belief::Absent => None,
         };
-        let wrong = belief != Belief::Off && self.cluster.truth(instance).differs(listed);
+        let own = self.cluster.home(instance) == self.cluster.world().cluster(node);
+        let wrong = belief != Belief::Off && self.cluster.truth(instance).differs(listed, own);
         let index = place * self.matrix.instances.len() + instance.index();
         *self.steps += usize::from(push(&mut self.matrix.cells[index], Held { at: self.at, belief, wrong }));
     }

@@ -183,7 +183,7 @@ fn cost(measured: &Measured, counts: &Counts, end: SimTime, figures: &mut Figure
         let tally = row.tallies.into_iter().fold(Tally::default(), add);
         put_tally(&format!("_{}", row.kind.replace('-', "_")), tally);
     }
-    let instance_minutes = measured.living.area(end) / 60.0;
+    let instance_minutes = measured.clusters.iter().map(|of| of.living.area(end)).sum::<f64>() / 60.0;
     if instance_minutes > 0.0 {
         put(figures, "messages_per_instance_minute", whole.messages as f64 / instance_minutes);
         put(figures, "bytes_per_instance_minute", whole.bytes as f64 / instance_minutes);

@@ -17,7 +17,7 @@ mod tests;
 
 use crate::check::Cluster;
 use crate::history::{Record, What};
-use crate::plan::world::{Role, World};
+use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, Gauge, InstanceId, NodeId, SimTime};
 use crate::sim::ledger::Ledger;
 
@@ -50,6 +50,15 @@ pub struct ServerSeries {
     pub running: Series,
 }
 
+/// One cluster over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSeries {
+    /// Names of its servers.
+    pub servers: Vec<String>,
+    /// Instances of it that are alive.
+    pub living: Series,
+}
+
 /// All that was measured in a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
@@ -59,8 +68,8 @@ pub struct Measured {
     pub caches: Series,
     /// Subscribed clients.
     pub subscribers: u32,
-    /// Instances that are alive.
-    pub living: Series,
+    /// The clusters, in order of their ids.
+    pub clusters: Vec<ClusterSeries>,
     /// Pairs of any running observer and instance that differ from the truth.
     pub disagreement: Series,
     /// The last disturbance or change of truth, and the moment from which all views agreed with the truth until the end.
@@ -89,7 +98,7 @@ pub struct Measure {
     tasks_of: Vec<[i64; TASKS.len()]>,
     caches: Series,
     subscribers: u32,
-    living: Series,
+    clusters: Vec<ClusterSeries>,
     disagreement: Series,
     propagation: propagation::Tracker,
     beliefs: beliefs::Recorder,
@@ -149,13 +158,17 @@ impl Measure {
                 });
             }
         }
+        let clusters = world.servers_by_cluster().into_iter().map(|servers| ClusterSeries {
+            servers: servers.iter().map(|node| world.processes[node.index()].name.clone()).collect(),
+            living: Series::default(),
+        });
         Measure {
             tasks_of: vec![Default::default(); servers.len()],
             servers,
             server_of,
             caches: Series::default(),
             subscribers: world.processes.iter().map(|process| u32::from(process.subscribes)).sum(),
-            living: Series::default(),
+            clusters: clusters.collect(),
             disagreement: Series::default(),
             propagation: propagation::Tracker::new(world),
             beliefs: beliefs::Recorder::new(world),
@@ -168,6 +181,8 @@ impl Measure {
     /// Takes in one record; `cluster` is the state after it, `views_changed` what [`Cluster::record`] said.
     pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>, views_changed: bool) {
         match &record.what {
+            // Nearly all records are these.
+            What::Event { event: Event::Renewed { .. }, .. } => self.counts.renewals += 1,
             What::Event { event: Event::Joined { .. }, .. } => self.consistency.record(record, cluster),
             What::Event { node, event } => {
                 if let Event::Gauge { gauge: Gauge::Serving, .. } = event {
@@ -193,7 +208,9 @@ impl Measure {
                 server.listed.push(record.at, held.map_or(0, |held| i64::from(held.listed())));
             }
             self.caches.push(record.at, cluster.cache_disagreement().cast_signed());
-            self.living.push(record.at, i64::from(cluster.living()));
+            for (at, of) in self.clusters.iter_mut().enumerate() {
+                of.living.push(record.at, i64::from(cluster.living(ClusterId(at as u32))));
+            }
             self.disagreement.push(record.at, cluster.disagreement().cast_signed());
             self.propagation.record(record, cluster);
             self.beliefs.record(record, cluster);
@@ -217,7 +234,6 @@ impl Measure {
     fn event(&mut self, at: SimTime, node: NodeId, event: &Event, cluster: &Cluster<'_>) {
         let Some(place) = self.server_of[node.index()] else { return };
         match event {
-            Event::Renewed { .. } => self.counts.renewals += 1,
             Event::Registered { .. } => self.counts.registrations += 1,
             Event::Evicted { instance } => {
                 self.counts.evictions += 1;
@@ -242,6 +258,8 @@ impl Measure {
             }
             Event::Changed { .. }
             | Event::Deregistered { .. }
+            | Event::NotFound { .. }
+            | Event::Renewed { .. }
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }
@@ -257,7 +275,7 @@ impl Measure {
             servers: self.servers,
             caches: self.caches,
             subscribers: self.subscribers,
-            living: self.living,
+            clusters: self.clusters,
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
             converged: cluster.agreed_since(),

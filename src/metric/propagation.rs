@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::latency::{Latencies, millis};
 use crate::check::Cluster;
 use crate::history::{Record, What};
-use crate::plan::world::{Role, World};
+use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, Operation, SimTime, Status, View};
 
 /// Pairs of observer and instance that are followed; servers always are.
@@ -163,6 +163,7 @@ impl Pair {
 #[derive(Clone, Debug)]
 struct Observer {
     node: NodeId,
+    cluster: ClusterId,
     class: Class,
     /// Since when it runs.
     running: Option<SimTime>,
@@ -188,6 +189,8 @@ pub struct Tracker {
     /// The last change of each instance's presence.
     changes: Vec<Option<(SimTime, Kind)>>,
     alive: Vec<bool>,
+    /// The cluster of each instance.
+    homes: Vec<ClusterId>,
     statuses: Vec<Option<Status>>,
     /// One row an instance, one column an observer: changes of instances are what happens most.
     pairs: Vec<Pair>,
@@ -214,7 +217,13 @@ impl Tracker {
         let observers: Vec<Observer> = of(Role::Server)
             .map(|(node, _)| (node, Class::Server))
             .chain(sample)
-            .map(|(node, class)| Observer { node, class, running: None, view: Arc::default() })
+            .map(|(node, class)| Observer {
+                node,
+                cluster: world.cluster(node),
+                class,
+                running: None,
+                view: Arc::default(),
+            })
             .collect();
         let mut place_of = vec![None; world.processes.len()];
         for (place, observer) in (0..).zip(&observers) {
@@ -228,6 +237,7 @@ impl Tracker {
             place_of,
             changes: vec![None; instances],
             alive: vec![false; instances],
+            homes: world.homes(),
             statuses: vec![None; instances],
             status_changes: BTreeMap::new(),
             differences: Default::default(),
@@ -279,6 +289,7 @@ impl Tracker {
             Event::Announced { instance, .. } => self.status(at, *instance, cluster),
             Event::Adopted { view, .. } => self.adopted(at, node, view),
             Event::Renewed { .. }
+            | Event::NotFound { .. }
             | Event::EvictionPass { .. }
             | Event::Joined { .. }
             | Event::MetadataChanged { .. }
@@ -294,8 +305,8 @@ impl Tracker {
         observer.running = Some(at);
         observer.view = Arc::default();
         let column = self.pairs.iter_mut().skip(place).step_by(columns);
-        for (pair, alive) in column.zip(&self.alive) {
-            *pair = if *alive { Pair::OWES } else { Pair::NOTHING };
+        for ((pair, alive), home) in column.zip(&self.alive).zip(&self.homes) {
+            *pair = if *alive && *home == observer.cluster { Pair::OWES } else { Pair::NOTHING };
         }
         for change in self.status_changes.values_mut() {
             change.pairs[place] = Pair::NOTHING;
@@ -337,9 +348,10 @@ impl Tracker {
             if let Some((changed, kind)) = before {
                 self.close(place, self.pairs[slot], changed, kind, at, false);
             }
-            let Observer { node, running, .. } = self.observers[place];
-            // Who shows it already has nothing to learn.
-            let owes = running.is_some() && cluster.lists(node, instance) != alive;
+            let Observer { node, cluster: own, running, .. } = self.observers[place];
+            // Who shows it already has nothing to learn, nor has another cluster when it appears.
+            let concerned = running.is_some() && (!alive || own == self.homes[index]);
+            let owes = concerned && cluster.lists(node, instance) != alive;
             self.pairs[slot] = if owes { Pair::OWES } else { Pair::NOTHING };
         }
         self.statuses[index] = cluster.truth(instance).status().filter(|_| alive);
@@ -415,7 +427,11 @@ impl Tracker {
         if self.changes[instance.index()].is_none() {
             return;
         }
-        let server = self.observers[place].class == Class::Server;
+        let Observer { class, cluster, .. } = self.observers[place];
+        if alive && cluster != self.homes[instance.index()] {
+            return;
+        }
+        let server = class == Class::Server;
         let pair = &mut self.pairs[instance.index() * self.observers.len() + place];
         if listed == alive {
             let again = pair.shows(at);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{Gauge, InstanceId, NodeId, SimTime, Status};
+use crate::protocol::{Gauge, InstanceId, NodeId, ServiceId, SimTime, Status};
 
 /// One expectation.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,16 +32,29 @@ pub enum Expected {
     /// A gauge of these processes has, at some moment of the window, a value in the range (`sometimes`), or at every moment of it
     /// (else).
     Gauge { gauge: Gauge, nodes: Vec<NodeId>, from: SimTime, to: SimTime, is: Range, sometimes: bool },
-    /// At `by`, each of the servers lists (or does not list) each of the instances, and does so since a moment before.
-    Listed { instances: Vec<InstanceId>, servers: Vec<NodeId>, by: SimTime, listed: bool },
+    /// At `by`, each of the servers lists (or does not list) each of the instances, with that status if one is given.
+    Listed {
+        instances: Vec<InstanceId>,
+        servers: Vec<NodeId>,
+        status: Option<Status>,
+        by: SimTime,
+        listed: bool,
+    },
     /// So many events match within the window.
     Count { pattern: Pattern, from: SimTime, to: SimTime, is: Range },
     /// The second moment comes so long after the first.
     Delay { from: Moment, to: Moment, is: Range },
     /// The moments come in this order.
     Order(Vec<Moment>),
-    /// This share of the calls between instances is answered.
-    Calls { callers: Option<Vec<NodeId>>, success: Range },
+    /// This share of the calls of these callers (`None`: of all) to this service (`None`: to any) that end within the window is
+    /// answered.
+    Calls {
+        callers: Option<Vec<NodeId>>,
+        service: Option<ServiceId>,
+        from: SimTime,
+        to: SimTime,
+        success: Range,
+    },
 }
 
 /// A family of checks: always on, or only where a scenario names it.

@@ -1,7 +1,9 @@
 //! The scenario resolved: defaults filled, selectors expanded, chance drawn, configs typed. Printable.
 //!
-//! [`world`] is what a driver needs and knows no protocol; [`expectation`] is what the run is judged by.
+//! [`world`] is what a driver needs and knows no protocol; [`clusters`] says which of its processes belong together;
+//! [`expectation`] is what the run is judged by.
 
+pub mod clusters;
 pub mod expectation;
 pub mod resolve;
 mod show;

@@ -16,8 +16,9 @@ mod schedule;
 mod settings;
 mod targets;
 
+use self::changes::Told;
 use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
-use super::{Plan, System};
+use super::{Plan, System, clusters};
 use crate::protocol::eureka;
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
@@ -67,6 +68,10 @@ struct Resolver<'s> {
     names: BTreeMap<String, Named>,
     traffic: Vec<Traffic>,
     steps: Vec<Step>,
+    /// What steps have told processes so far.
+    told: BTreeMap<NodeId, Told<'s>>,
+    /// Records in DNS, as they are by then.
+    records: Vec<(String, Vec<Spanned<String>>)>,
     /// The resolved steps of each named step: indices of the first and the last, beginning of the first, end of the last.
     moments: BTreeMap<String, StepMoments>,
     diagnostics: Vec<Diagnostic>,
@@ -123,27 +128,30 @@ impl Plan {
             let (line, _) = note.position();
             format!("{}:{line}: {}", note.source.name, note.message)
         });
+        let mut world = World {
+            regions: resolver.regions,
+            zones: resolver.zones,
+            hosts: resolver.hosts,
+            processes: resolver.processes,
+            clusters: Vec::new(),
+            addresses: resolver.addresses,
+            instances: resolver.instances,
+            services: resolver.services,
+            groups: resolver.groups,
+            paths,
+            steps: resolver.steps,
+            traffic: resolver.traffic,
+            duration,
+            epoch_ms,
+            flood_limit: FLOOD_LIMIT,
+        };
+        world.clusters = clusters::of(&world, &resolver.configs);
         Ok(Plan {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
             about: scenario.about.clone().unwrap_or_default(),
             system: System::Eureka(resolver.configs),
-            world: World {
-                regions: resolver.regions,
-                zones: resolver.zones,
-                hosts: resolver.hosts,
-                processes: resolver.processes,
-                addresses: resolver.addresses,
-                instances: resolver.instances,
-                services: resolver.services,
-                groups: resolver.groups,
-                paths,
-                steps: resolver.steps,
-                traffic: resolver.traffic,
-                duration,
-                epoch_ms,
-                flood_limit: FLOOD_LIMIT,
-            },
+            world,
             expectations,
             seed,
             notes: notes.collect(),
@@ -171,6 +179,13 @@ impl<'s> Resolver<'s> {
             names: BTreeMap::new(),
             traffic: Vec::new(),
             steps: Vec::new(),
+            told: BTreeMap::new(),
+            records: scenario
+                .topology
+                .dns
+                .iter()
+                .map(|(name, names)| (name.value.clone(), names.clone()))
+                .collect(),
             moments: BTreeMap::new(),
             diagnostics: Vec::new(),
             notes: Vec::new(),

@@ -24,6 +24,13 @@ impl fmt::Display for Plan {
             world.duration,
             self.seed
         )?;
+        if world.cluster_count() > 1 {
+            writeln!(f, "\nclusters")?;
+            for servers in world.servers_by_cluster() {
+                let names = servers.iter().map(|node| world.processes[node.index()].name.as_str());
+                writeln!(f, "  {}", few(&names.collect::<Vec<_>>()))?;
+            }
+        }
         writeln!(f, "\npaths")?;
         show_paths(world, f)?;
         writeln!(f, "\ntimeline")?;

@@ -37,6 +37,10 @@ index! {
     /// A machine with clocks, a disk, power and a network interface.
     HostId
 }
+index! {
+    /// A cluster: servers that some process takes for one registry, and whoever registers or looks up there.
+    ClusterId
+}
 
 /// All that a run consists of, but for the protocol's settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +53,8 @@ pub struct World {
     pub hosts: Vec<Host>,
     /// The processes; [`NodeId`] is the index.
     pub processes: Vec<Process>,
+    /// The cluster of each process, by the rule of [`super::clusters`]. Those beyond its end are of the first one.
+    pub clusters: Vec<ClusterId>,
     /// The address book at the start; [`Address`] is the index.
     pub addresses: Vec<AddressEntry>,
     /// Names of the instances; [`InstanceId`] is the index.
@@ -79,6 +85,7 @@ impl Default for World {
             zones: Vec::new(),
             hosts: Vec::new(),
             processes: Vec::new(),
+            clusters: Vec::new(),
             addresses: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
@@ -91,6 +98,41 @@ impl Default for World {
             epoch_ms: 1_767_225_600_000,
             flood_limit: 50_000_000,
         }
+    }
+}
+
+impl World {
+    /// The cluster that a process is of.
+    pub fn cluster(&self, node: NodeId) -> ClusterId {
+        self.clusters.get(node.index()).copied().unwrap_or(ClusterId(0))
+    }
+
+    /// How many clusters there are.
+    pub fn cluster_count(&self) -> usize {
+        self.clusters.iter().map(|cluster| cluster.index() + 1).max().unwrap_or(1)
+    }
+
+    /// The servers of each cluster.
+    pub fn servers_by_cluster(&self) -> Vec<Vec<NodeId>> {
+        let mut clusters = vec![Vec::new(); self.cluster_count()];
+        for (at, process) in self.processes.iter().enumerate() {
+            if process.role == Role::Server {
+                let node = NodeId(at as u32);
+                clusters[self.cluster(node).index()].push(node);
+            }
+        }
+        clusters
+    }
+
+    /// The cluster of each instance: that of the process which registers it.
+    pub fn homes(&self) -> Vec<ClusterId> {
+        let mut homes = vec![ClusterId(0); self.instances.len()];
+        for (at, process) in self.processes.iter().enumerate() {
+            if let Some((_, instance)) = process.instance {
+                homes[instance.index()] = self.cluster(NodeId(at as u32));
+            }
+        }
+        homes
     }
 }
 

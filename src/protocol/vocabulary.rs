@@ -376,6 +376,8 @@ pub enum Event {
     Registered { instance: InstanceId, status: Status, version: i64, origin: Origin },
     /// A server extended the lease.
     Renewed { instance: InstanceId, origin: Origin },
+    /// A server was asked to renew a lease that it does not have.
+    NotFound { instance: InstanceId, origin: Origin },
     /// A server changed the status or version of a lease that it keeps.
     Changed { instance: InstanceId, status: Status, version: i64, origin: Origin },
     /// A server removed the instance because it was told to.
@@ -404,6 +406,7 @@ impl Event {
         match self {
             Event::Registered { .. } => "registered",
             Event::Renewed { .. } => "renewed",
+            Event::NotFound { .. } => "not-found",
             Event::Changed { .. } => "changed",
             Event::Deregistered { .. } => "deregistered",
             Event::Evicted { .. } => "evicted",

@@ -135,11 +135,23 @@ fn thresholds(run: &RunView, coloured: &[usize]) -> Vec<Line> {
 
 fn listed(run: &RunView, coloured: &[usize]) -> Panel {
     let mut lines = server_lines(run, coloured, |server| &server.listed);
-    if lines.iter().any(|line| !line.points.is_empty()) && !run.living.is_empty() {
-        let points = points(&run.living);
-        lines.insert(0, Line { label: "living".to_owned(), ink: Ink::Truth, stroke: Stroke::Truth, points });
+    let mut note = "dashed: living instances";
+    if lines.iter().any(|line| !line.points.is_empty()) {
+        let known = run.clusters.iter().filter(|cluster| !cluster.living.is_empty());
+        let living = known.map(|cluster| Line {
+            label: match (run.clusters.len(), cluster.servers.first()) {
+                (2.., Some(first)) => format!("living at {first}"),
+                _ => "living".to_owned(),
+            },
+            ink: Ink::Truth,
+            stroke: Stroke::Truth,
+            points: points(&cluster.living),
+        });
+        lines.splice(0..0, living.collect::<Vec<_>>());
     }
-    let note = "dashed: living instances";
+    if run.clusters.len() > 1 {
+        note = "dashed: living instances of each cluster";
+    }
     panel("Instances listed", note, 25, lines, Vec::new(), "No server ran in this scenario")
 }
 
@@ -298,6 +310,21 @@ mod tests {
         assert_labels_apart(&sheet(&run));
         run.bands.clear();
         assert_eq!(ceiling(&run).0, None, "without faults start-up is the story");
+    }
+
+    #[test]
+    fn each_cluster_has_a_line_of_what_lives_in_it() {
+        let mut run = samples::split();
+        let truths = |run: &RunView| -> Vec<String> {
+            let Body::Series(series) = listed(run, &[0, 1]).body else { return Vec::new() };
+            let truths = series.lines.into_iter().filter(|line| line.ink == Ink::Truth);
+            truths.map(|line| line.label).collect()
+        };
+        assert_eq!(truths(&run), ["living"]);
+        let mut other = run.clusters[0].clone();
+        other.servers.remove(0);
+        run.clusters.push(other);
+        assert_eq!(truths(&run), ["living at peer1", "living at peer2"]);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::ensemble::{Ensemble, EnsembleRun};
 use super::figure::{Band, Mark, Span};
 use super::summary::{CheckResult, SpreadResult};
-use super::view::{CachesView, Disturbance, RunView, ServerView, Track};
+use super::view::{CachesView, ClusterView, Disturbance, RunView, ServerView, Track};
 use crate::check::Finding;
-use crate::metric::{Measured, Series, ServerSeries, spread};
+use crate::metric::{ClusterSeries, Measured, Series, ServerSeries, spread};
 use crate::plan::Plan;
 use crate::plan::world::Step;
 use crate::protocol::SimTime;
@@ -33,7 +33,7 @@ pub fn view(plan: &Plan, seed: u64, digest: &str, measured: &Measured) -> RunVie
             count: u64::from(measured.subscribers),
             differing: track(&measured.caches),
         }),
-        living: track(&measured.living),
+        clusters: measured.clusters.iter().map(cluster).collect(),
         last_disturbance: disturbance(plan, measured.last_disturbance),
         converged_at: measured.converged.map(|at| at.0),
     }
@@ -182,6 +182,10 @@ fn server(series: &ServerSeries, end: SimTime) -> ServerView {
     }
 }
 
+fn cluster(series: &ClusterSeries) -> ClusterView {
+    ClusterView { servers: series.servers.clone(), living: track(&series.living) }
+}
+
 /// A series that is 0 until its first step.
 fn track(series: &Series) -> Track {
     let points = series.points().iter().map(|&(at, value)| (at.0, Some(count(value))));
@@ -252,7 +256,7 @@ mod tests {
             servers: vec![server],
             caches: series(&[]),
             subscribers: 0,
-            living: series(&[(3, 1)]),
+            clusters: vec![ClusterSeries { servers: vec!["peer1".to_owned()], living: series(&[(3, 1)]) }],
             disagreement: series(&[(5, 2), (40, 0)]),
             last_disturbance: seconds(90),
             converged: Some(seconds(95)),
@@ -279,7 +283,7 @@ mod tests {
         );
         assert_eq!(view.servers[0].renewals, [], "never reported");
         assert_eq!(view.servers[0].protected, [span(seconds(70), seconds(120))]);
-        assert_eq!(view.living, [(0, Some(0)), (3 * second, Some(1))]);
+        assert_eq!(view.clusters[0].living, [(0, Some(0)), (3 * second, Some(1))]);
         assert_eq!((view.system.as_str(), view.caches), ("Eureka", None));
     }
 

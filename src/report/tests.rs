@@ -6,7 +6,7 @@ use super::convergence;
 use super::figure::tests::{assert_labels_apart, assert_well_formed};
 use super::figure::{Band, Mark, Span};
 use super::text::Timeline;
-use super::view::{CachesView, Disturbance, RunView, ServerView, Track};
+use super::view::{CachesView, ClusterView, Disturbance, RunView, ServerView, Track};
 use super::words::{MINUTE, Nanos};
 use crate::check::Verdict;
 
@@ -48,7 +48,7 @@ prop_compose! {
         marks in prop::collection::vec((times(), names()), 0..6),
         servers in prop::collection::vec(servers(), 0..12),
         caches in prop::option::of((0..9u64, tracks())),
-        living in tracks(),
+        clusters in prop::collection::vec((prop::collection::vec(names(), 0..2), tracks()), 0..4),
     ) -> RunView {
         RunView {
             scenario,
@@ -60,7 +60,7 @@ prop_compose! {
             marks: marks.into_iter().map(|(at, label)| Mark { at, label }).collect(),
             servers,
             caches: caches.map(|(count, differing)| CachesView { count, differing }),
-            living,
+            clusters: clusters.into_iter().map(|(servers, living)| ClusterView { servers, living }).collect(),
             last_disturbance: (last % 3 > 0).then_some(Disturbance { at: last, what }),
             converged_at,
         }

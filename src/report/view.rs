@@ -29,8 +29,8 @@ pub struct RunView {
     pub servers: Vec<ServerView>,
     /// The caches of subscribed clients, if there are any.
     pub caches: Option<CachesView>,
-    /// How many instances are running and want traffic.
-    pub living: Track,
+    /// The clusters: servers that replicate to each other, and whoever registers or looks up there.
+    pub clusters: Vec<ClusterView>,
     /// The last disturbance or change of truth.
     pub last_disturbance: Option<Disturbance>,
     /// From when on no view differs from the truth until the end; `None`: some still do.
@@ -59,6 +59,15 @@ pub struct ServerView {
     pub threshold: Track,
     /// When it protected its entries (self-preservation).
     pub protected: Vec<Span>,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterView {
+    /// Names of its servers.
+    pub servers: Vec<String>,
+    /// How many instances of it are running and want traffic.
+    pub living: Track,
 }
 
 /// What the caches of subscribed clients held.
@@ -107,6 +116,12 @@ impl RunView {
 
     /// Who agrees, with the verb.
     fn subject(&self) -> String {
+        // Nobody agrees with those of another cluster.
+        match self.clusters.len() {
+            0 | 1 => {}
+            2 => return "Both clusters, each in itself, agree".to_owned(),
+            more => return format!("All {more} clusters, each in itself, agree"),
+        }
         let servers = match self.servers.as_slice() {
             [] => return "Every view agrees".to_owned(),
             [one] if self.caches.is_none() => return format!("{} agrees with the truth", one.name),
@@ -260,7 +275,10 @@ pub mod samples {
                 count: 2,
                 differing: track(&[(0, 0), (15, 6), (60, 0), (400, 3), (466, 0)]),
             }),
-            living: track(&[(0, 0), (10, 6)]),
+            clusters: vec![ClusterView {
+                servers: vec!["peer1".to_owned(), "peer2".to_owned()],
+                living: track(&[(0, 0), (10, 6)]),
+            }],
             last_disturbance: Some(Disturbance { at: 450 * SECOND, what: "the split healed".to_owned() }),
             converged_at: Some(468_300 * (SECOND / 1_000)),
         }
@@ -330,6 +348,13 @@ mod tests {
         alone.servers.truncate(1);
         assert_eq!(alone.finding(), "peer1 agrees with the truth 40 s into the run");
         assert_eq!(RunView::default().finding(), "Never converged within the run");
+        let mut apart = samples::split();
+        apart.clusters.push(ClusterView::default());
+        assert!(
+            apart.finding().starts_with("Both clusters, each in itself, agree again 18.3 s after the split")
+        );
+        apart.clusters.push(ClusterView::default());
+        assert!(apart.finding().starts_with("All 3 clusters, each in itself, agree again 18.3 s after"));
         let mut untouched = samples::split();
         untouched.converged_at = Some(5 * SECOND);
         assert!(

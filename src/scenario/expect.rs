@@ -4,8 +4,10 @@
 //! checks, which get it with names resolved.
 
 mod figure;
+mod window;
 
 pub use self::figure::Figure;
+pub use self::window::Window;
 
 use super::diagnostic::{Span, Spanned};
 use super::read::{Fields, FromNode, Reader};
@@ -53,7 +55,7 @@ pub enum Expected {
     /// The moments come in this order.
     Order(Vec<Mark>),
     /// A share of the calls is answered.
-    Calls { of: Option<Who>, success: Spanned<Bound<Ratio>> },
+    Calls(Calls),
 }
 
 /// A check with a name.
@@ -112,9 +114,10 @@ pub enum Happening {
 }
 
 /// Every happening and its name.
-const HAPPENINGS: [(&str, Happening); 13] = [
+const HAPPENINGS: [(&str, Happening); 14] = [
     ("registered", Happening::Event("registered")),
     ("renewed", Happening::Event("renewed")),
+    ("not-found", Happening::Event("not-found")),
     ("changed", Happening::Event("changed")),
     ("deregistered", Happening::Event("deregistered")),
     ("evicted", Happening::Event("evicted")),
@@ -128,17 +131,6 @@ const HAPPENINGS: [(&str, Happening); 13] = [
     ("self-preservation-active", Happening::SelfPreservationActive),
 ];
 
-/// A stretch of the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Window {
-    /// All of it.
-    Always,
-    /// One moment.
-    At(When),
-    /// From one moment to another, both included.
-    During(When, When),
-}
-
 /// Who should hold what, and when.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -146,10 +138,25 @@ pub struct Held {
     pub instances: Who,
     /// Whose registry or cache is looked at. Default: all servers.
     pub observers: Option<Who>,
+    /// With which status. Default: any.
+    pub status: Option<Spanned<Status>>,
     /// When. Default: the end of the run.
     pub by: Option<When>,
     /// Whether they should be held, or not.
     pub listed: bool,
+}
+
+/// Which calls, and what share of them should be answered.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// Who calls. Default: everybody who does.
+    pub of: Option<Who>,
+    /// Which service is called. Default: any.
+    pub to: Option<Spanned<String>>,
+    /// When the calls end. Default: the whole run.
+    pub window: Window,
+    /// The share.
+    pub success: Spanned<Bound<Ratio>>,
 }
 
 /// A moment that an expectation names.
@@ -288,9 +295,11 @@ impl Expected {
             "calls" => {
                 let mut fields = reader.fields(node, "`calls`")?;
                 let of = fields.with(reader, "of", Selector::from_node_spanned);
+                let to = fields.optional(reader, "to");
+                let window = fields.with(reader, "during", Window::during).unwrap_or(Window::Always);
                 let success = fields.required(reader, "success");
                 fields.finish(reader);
-                Some(Expected::Calls { of, success: success? })
+                Some(Expected::Calls(Calls { of, to, window, success: success? }))
             }
             _ => unreachable!("only kinds that exist are asked for"),
         }
@@ -342,40 +351,12 @@ impl Pattern {
     }
 }
 
-impl Window {
-    /// Asks for `at` and `during`.
-    fn ask(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Window> {
-        let at = fields.entry("at");
-        let during = fields.entry("during");
-        match (at, during) {
-            (None, None) => Some(Window::Always),
-            (Some(at), None) => When::from_node(reader, &at.value).map(Window::At),
-            (None, Some(during)) => {
-                let text = reader.text(&during.value, "a stretch of time")?;
-                let span = during.value.span;
-                let Some((from, to)) = text.split_once("..") else {
-                    return reader.refuse(
-                        span,
-                        format!("expected a stretch of time: `{text}`"),
-                        "such as `5m..9m`",
-                    );
-                };
-                let from = When::read(reader, from.trim(), span, false);
-                let to = When::read(reader, to.trim(), span, false);
-                Some(Window::During(from?, to?))
-            }
-            (Some(_), Some(during)) => {
-                reader.refuse(during.key_span, "`at` a moment or `during` a time, not both", "leave one out")
-            }
-        }
-    }
-}
-
 impl Held {
     fn read(reader: &mut Reader, node: &Node, what: &'static str, listed: bool) -> Option<Held> {
         let mut fields = reader.fields(node, what)?;
         let instances = ["service", "instance"].map(|key| fields.entry(key));
         let observers = ["server", "client"].map(|key| fields.entry(key));
+        let status = fields.optional(reader, "status");
         let by = fields.optional(reader, "by");
         let missing = instances == [None, None];
         if missing {
@@ -401,6 +382,7 @@ impl Held {
         Some(Held {
             instances: instances??,
             observers: observers.map_or(Some(None), |who| who.map(Some))?,
+            status,
             by,
             listed,
         })

@@ -80,6 +80,17 @@ pub struct Service {
     pub backup: Option<Who>,
     /// What decides about its status beside the application. Default: nothing, or Spring's actuator if that is switched on.
     pub health: Option<HealthSource>,
+    /// What its clients leave out of all that they send. Default: nothing.
+    pub omits: Vec<Omitted>,
+}
+
+/// What clients of other makes may leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Omitted {
+    /// `overriddenStatus` of a registration.
+    OverriddenStatus,
+    /// `lastDirtyTimestamp` of a registration and of a heartbeat.
+    LastDirtyTimestamp,
 }
 
 /// Calls to a service.
@@ -162,6 +173,7 @@ impl Service {
             balancer: None,
             backup: None,
             health: None,
+            omits: Vec::new(),
         };
         if entry.value.is_null() {
             return Some(service);
@@ -198,6 +210,8 @@ impl Service {
         service.balancer = fields.optional(reader, "balancer");
         service.backup = fields.with(reader, "backup", Selector::from_node_spanned);
         service.health = fields.optional(reader, "health");
+        service.omits =
+            fields.optional::<OneOrMore<Omitted>>(reader, "omits").map_or(Vec::new(), |omitted| omitted.0);
         fields.finish(reader);
         Some(service)
     }
@@ -248,6 +262,16 @@ impl FromNode for HealthSource {
             ("actuator", HealthSource::Actuator),
         ];
         reader.word(node, "a health source", &valid)
+    }
+}
+
+impl FromNode for Omitted {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let valid = [
+            ("overridden-status", Omitted::OverriddenStatus),
+            ("last-dirty-timestamp", Omitted::LastDirtyTimestamp),
+        ];
+        reader.word(node, "a field", &valid)
     }
 }
 

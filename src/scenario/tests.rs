@@ -16,7 +16,7 @@ fn a_whole_scenario_is_read() {
     let scenario = parse(include_str!("tests/whole.yaml")).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert_eq!(scenario.name, "stories/x");
     assert_eq!((scenario.servers.len(), scenario.services.len()), (3, 3));
-    assert_eq!((scenario.timeline.len(), scenario.expect.len()), (25, 17));
+    assert_eq!((scenario.timeline.len(), scenario.expect.len()), (25, 19));
     assert_eq!(scenario.topology.paths.len(), 7);
 }
 
@@ -24,6 +24,16 @@ fn a_whole_scenario_is_read() {
 #[test]
 fn all_mistakes_of_a_file_are_shown_at_once() {
     insta::assert_snapshot!(mistakes(include_str!("tests/many-mistakes.yaml")));
+}
+
+#[test]
+fn a_share_of_calls_is_of_a_stretch_of_time() {
+    let of = |key: &str| {
+        let text = format!("title: t\nservers: {{ a: }}\nexpect: [{{ calls: {{ {key}, success: 1% }} }}]\n");
+        parse(&text).expect_err("a mistake").remove(0).message
+    };
+    assert_eq!(of("during: 5m"), "expected a stretch of time: `5m`");
+    assert_eq!(of("at: 5m"), "unknown key in `calls`: `at`");
 }
 
 #[test]

@@ -77,12 +77,27 @@ pub enum Action {
     Clock { who: Who, change: ClockChange },
     /// An operator, or the application itself, asks for something.
     Request(Request),
-    /// Settings of servers change.
-    Set { who: Who, settings: Settings },
-    /// Settings of clients change, and of what they register.
-    SetClient { who: Who, client: Settings, instance: Settings },
+    /// Settings change while processes run.
+    Set(Change),
     /// The address book changes.
     Resolve(Vec<(Spanned<String>, Behind)>),
+}
+
+/// New settings of processes.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Whose.
+    pub who: Who,
+    /// Whether only servers can be meant: of them alone are the settings in `server`.
+    pub of_servers: bool,
+    /// Of the servers.
+    pub server: Settings,
+    /// Of the clients, or of those in the servers.
+    pub client: Settings,
+    /// Of what they register.
+    pub instance: Settings,
+    /// The servers that they know from then on, by name: `servers` of a client, `peers` of a server.
+    pub known: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// Which messages are meant. What is `None` matches all.

@@ -247,7 +247,7 @@ fn star(key: &str) -> String {
 }
 
 /// What no scenario can show, and which test holds it.
-const HELD_ELSEWHERE: [(&str, &str); 9] = [
+const HELD_ELSEWHERE: [(&str, &str); 11] = [
     ("min-available-instances-for-peer-replication", "a_peer_is_available_if_an_instance_here_has_its_host"),
     ("rate-limiter-privileged-clients", "who_is_limited_and_in_what"),
     (
@@ -262,6 +262,8 @@ const HELD_ELSEWHERE: [(&str, &str); 9] = [
         "with_a_composite_bootstrap_the_constructor_first_asks_a_configured_server_for_servers",
     ),
     ("override-defaults-to-unknown", "a_missing_override_may_break_a_registration_half_way"),
+    ("version-defaults-to-now", "a_missing_version_is_now_or_breaks_every_comparison"),
+    ("encodes-missing-override", "one_record_that_cannot_be_written_blanks_the_registry_for_all_readers"),
     ("empty-apps-removed-on-delta", "an_emptied_application_is_kept_if_the_version_is_old_enough"),
 ];
 

@@ -13,6 +13,10 @@ and capitals; `*` stands for a name. Values are checked against their range. Net
 it. One default is that of both profiles; of two, the first is Netflix's. Settings under *without effect* are accepted and checked, and
 change nothing that anybody could observe.
 
+*Changed at run time* says when a [`set`](scenario-reference.md#timeline) of a running process counts: the next time that the value is
+needed, at the next run or resolution, only for what is made later, or never (*start only*: `set` refuses it, and says why). Where the
+original would need a new client for it, that is said; how that is meant stands in [what is modelled](fidelity.md).
+
 This page is made from the key tables (`src/protocol/eureka/config.rs`); a test holds it to them.
 ";
 
@@ -31,13 +35,18 @@ fn default(key: &Key) -> String {
 }
 
 fn section(title: &str, keys: &'static [Key]) -> String {
-    let mut page =
-        format!("\n## {title}\n\n| Spring | Netflix | default | value | sets |\n|---|---|---|---|---|\n");
+    // A process has one version for as long as it runs.
+    let changes = keys != Fixes::KEYS;
+    let (head, line) = if changes { (" changed at run time |", "---|") } else { ("", "") };
+    let mut page = format!(
+        "\n## {title}\n\n| Spring | Netflix | default | value | sets |{head}\n|---|---|---|---|---|{line}\n"
+    );
     let (inert, obeyed): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|key| key.inert.is_some());
     for key in obeyed {
         let (spring, netflix, default) = (spelling(key.spring), spelling(key.netflix), default(key));
         let (kind, about) = (key.kind, key.about.trim());
-        writeln!(page, "| {spring} | {netflix} | {default} | {kind} | {about} |").expect("memory");
+        let change = if changes { format!(" {} |", key.on_change) } else { String::new() };
+        writeln!(page, "| {spring} | {netflix} | {default} | {kind} | {about} |{change}").expect("memory");
     }
     if !inert.is_empty() {
         page.push_str("\nWithout effect:\n\n| Spring | Netflix | why |\n|---|---|---|\n");

@@ -126,6 +126,52 @@ expect:
     );
 }
 
+/// A client takes a new list at its next resolution, and leaves the server that it is pinned to when that one fails; a Netflix server
+/// looks at its list every ten minutes, Spring's when it is told; DNS is asked at the next resolution, and by nobody before.
+#[test]
+fn lists_of_servers_change_while_all_run() {
+    let client = |set: &str, more: &str| {
+        holds(&format!(
+            r#"
+{more}
+servers: {{ a: {{ peers: [a] }}, b: {{ peers: [b] }} }}
+services: {{ p: {{ servers: [a], start: 5s }} }}
+timeline:
+  - {{ at: 1m, {set} }}
+  - {{ at: 4m, crash: a }}
+expect:
+  - gauge: {{ name: pinned-server, client: p/0, during: 1m..4m, is: a }}
+  - not-registered: {{ service: p, server: b, by: 304s }}
+  - registered: {{ service: p, server: b, by: 6m }}
+"#
+        ));
+    };
+    client("set: { client: p, servers: [b] }", "");
+    client("set: { client: p, service-url: { defaultZone: 'http://b:8761/eureka/' } }", "");
+    let dns = "topology: { dns: { txt.us-east-1.example.com: [z1.example.com], txt.z1.example.com: [b] } }\n\
+               system: { eureka: { client: { eureka-server-d-n-s-name: example.com, eureka-server-port: 8761 } } }";
+    client("set: { client: p, use-dns-for-fetching-service-urls: true }", dns);
+    let server = |profile: &str, change: &str, known: &str, unknown: &str| {
+        holds(&format!(
+            r#"
+system: {{ eureka: {{ profile: {profile}, server: {{ wait-time-in-ms-when-sync-empty: 0 }} }} }}
+servers: {{ a: {{ peers: [a, c] }}, b: {{ peers: [b], client: {{ register-with-eureka: false }} }}, c: {{ peers: [c] }} }}
+services: {{ p: {{ servers: [a] }}, q: {{ servers: [a] }} }}
+timeline: [ {{ at: 4m, set: {{ server: a, {change} }} }} ]
+expect:
+  - registered: {{ service: p, server: c, by: 3m }}
+  - registered: {{ service: p, server: b, by: {known} }}
+  - not-registered: {{ service: p, server: b, by: {unknown} }}
+"#
+        ));
+    };
+    for change in ["peers: [b]", "service-url: { defaultZone: 'http://b:8761/eureka/' }"] {
+        // Within a heartbeat, a batch, and the batch that answers 404.
+        server("spring-cloud", change, "272s", "239s");
+        server("netflix", change, "633s", "9m59s");
+    }
+}
+
 #[test]
 fn heartbeats_faster_than_the_replication_are_noted_and_ask_no_agreement() {
     let check = |every: &str, notes: usize, verdict: Verdict| {
@@ -144,6 +190,20 @@ fn heartbeats_faster_than_the_replication_are_noted_and_ask_no_agreement() {
     };
     check("499ms", 1, Verdict::Inconclusive);
     check("1500ms", 0, Verdict::Holds);
+}
+
+/// Servers need agree only for as long as each lists all others: a list that leaves one out at any time ends that.
+#[test]
+fn a_new_list_that_leaves_a_server_out_asks_no_agreement() {
+    let agree = |timeline: &str| {
+        let plan = resolved(&format!("servers: {{ a: , b: }}\nservices: {{ p: }}\n{timeline}duration: 5m\n"));
+        let outcome = run::run(&plan, 1, &mut ());
+        outcome.findings.iter().find(|finding| finding.name == "servers-agree").map(|found| found.verdict)
+    };
+    assert_eq!(agree(""), Some(Verdict::Holds));
+    let set = |peers: &str| format!("timeline: [ {{ at: 2m, set: {{ server: a, peers: {peers} }} }} ]\n");
+    assert_eq!(agree(&set("[b, a]")), Some(Verdict::Holds));
+    assert_eq!(agree(&set("[a]")), Some(Verdict::Inconclusive));
 }
 
 /// A client that fetches one address alone holds what is behind it, and is not asked for more.

@@ -63,11 +63,11 @@ impl<'p> Evaluation<'p> {
 
     /// Time moves on to `at`; `cluster` is the state until then.
     pub fn before(&mut self, at: SimTime, cluster: &Cluster<'_>) {
-        if let (Expected::Listed { instances, servers, by, listed }, Seen::Listed(found @ None)) =
+        if let (expected @ Expected::Listed { by, .. }, Seen::Listed(found @ None)) =
             (&self.expectation.expected, &mut self.seen)
             && at > *by
         {
-            *found = Some(listed_at(cluster, instances, servers, *listed));
+            *found = Some(listed_at(cluster, expected));
         }
     }
 
@@ -88,9 +88,17 @@ impl<'p> Evaluation<'p> {
             }
             (expected @ Expected::Gauge { .. }, Seen::Gauge(watch)) => watch.record(expected, record),
             (_, Seen::Moments(search)) => search.record(record, cluster),
-            (Expected::Calls { callers, .. }, Seen::Calls { answered, made, first_lost }) => {
-                let What::Traffic { caller, result, last: true, .. } = &record.what else { return };
-                if callers.as_ref().is_none_or(|callers| callers.contains(caller)) {
+            (
+                Expected::Calls { callers, service, from, to, .. },
+                Seen::Calls { answered, made, first_lost },
+            ) => {
+                let What::Traffic { caller, service: called, result, last: true, .. } = &record.what else {
+                    return;
+                };
+                if (*from..=*to).contains(&record.at)
+                    && callers.as_ref().is_none_or(|callers| callers.contains(caller))
+                    && service.is_none_or(|service| service == *called)
+                {
                     *made += 1;
                     if *result == CallResult::Answered {
                         *answered += 1;
@@ -134,8 +142,10 @@ impl<'p> Evaluation<'p> {
             },
             (Expected::Delay { is, .. }, Seen::Moments(search)) => search.delay(*is),
             (Expected::Order(_), Seen::Moments(search)) => search.order(),
-            (Expected::Calls { success, .. }, Seen::Calls { answered, made, first_lost }) => {
-                if made == 0 {
+            (Expected::Calls { to, success, .. }, Seen::Calls { answered, made, first_lost }) => {
+                if end < *to {
+                    (Verdict::Inconclusive, None, format!("the run ends before {to}"))
+                } else if made == 0 {
                     (Verdict::Inconclusive, None, "no calls were made".to_owned())
                 } else {
                     let share = answered as f64 / made as f64;
@@ -154,19 +164,23 @@ fn in_range(range: Range, value: f64) -> Verdict {
 }
 
 /// Whether all the servers list (or do not list) all the instances; if not, the first that is wrong.
-fn listed_at(
-    cluster: &Cluster<'_>,
-    instances: &[InstanceId],
-    observers: &[crate::protocol::NodeId],
-    listed: bool,
-) -> Result<(), String> {
+fn listed_at(cluster: &Cluster<'_>, expected: &Expected) -> Result<(), String> {
+    let Expected::Listed { instances, servers, status, listed, .. } = expected else {
+        unreachable!("a listing belongs to `Listed`")
+    };
     let world = cluster.world();
-    for node in observers {
+    for node in servers {
         for instance in instances {
-            if cluster.lists(*node, *instance) != listed {
-                let does = if listed { "does not list" } else { "lists" };
+            let found = cluster.listed_status(*node, *instance);
+            let is_so = found.is_some_and(|found| status.is_none_or(|status| status == found));
+            if is_so != *listed {
                 let observer = &world.processes[node.index()].name;
-                return Err(format!("{observer} {does} {}", world.instances[instance.index()]));
+                let instance = &world.instances[instance.index()];
+                return Err(match (found, status) {
+                    (None, _) => format!("{observer} does not list {instance}"),
+                    (Some(_), None) => format!("{observer} lists {instance}"),
+                    (Some(found), Some(_)) => format!("{observer} lists {instance} as {found}"),
+                });
             }
         }
     }
@@ -189,6 +203,7 @@ fn subject(event: &Event) -> (Option<InstanceId>, Option<Status>) {
         | Event::Changed { instance, status, .. }
         | Event::Announced { instance, status, .. } => (Some(*instance), Some(*status)),
         Event::Renewed { instance, .. }
+        | Event::NotFound { instance, .. }
         | Event::Deregistered { instance, .. }
         | Event::Evicted { instance }
         | Event::Joined { instance }

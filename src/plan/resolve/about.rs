@@ -6,6 +6,7 @@
 
 use crate::protocol::eureka::config::{InstanceConfig, Profile};
 use crate::protocol::eureka::instance::{About, DataCenter, Port};
+use crate::scenario::fleet::Omitted;
 use crate::scenario::spring::of_process;
 use crate::scenario::values;
 use std::collections::BTreeMap;
@@ -74,6 +75,12 @@ impl Template {
             ..About::default()
         };
         Template { profile, instance, about, spring_name: spring_name.into(), id_part }
+    }
+
+    /// What the instances leave out of what they send.
+    pub(super) fn omit(&mut self, omitted: &[Omitted]) {
+        self.about.override_absent = omitted.contains(&Omitted::OverriddenStatus);
+        self.about.version_absent = omitted.contains(&Omitted::LastDirtyTimestamp);
     }
 
     /// Fills in the metadata of the instance there. Those that say the same share them: most of a service do.

@@ -4,11 +4,11 @@
 
 use super::Resolver;
 use crate::plan::expectation::{Expectation, Expected, Invariant, Moment, Pattern, Range};
-use crate::plan::world::{Fault, Role};
-use crate::protocol::{Gauge, InstanceId, NodeId, SimTime};
-use crate::scenario::diagnostic::Span;
+use crate::plan::world::{Fault, Role, Traffic};
+use crate::protocol::{Gauge, InstanceId, NodeId, ServiceId, SimTime};
+use crate::scenario::diagnostic::{Span, Spanned};
 use crate::scenario::expect::{
-    Expectation as Written, Expected as WrittenExpected, Figure, Happening, Holding, Mark,
+    Calls, Expectation as Written, Expected as WrittenExpected, Figure, Happening, Holding, Mark,
     Pattern as WrittenPattern, Window,
 };
 use crate::scenario::selector::Who;
@@ -90,7 +90,9 @@ impl Resolver<'_> {
                     Some(by) => self.reached(by, reach)?,
                     None => SimTime::MAX,
                 };
-                Some(Expected::Listed { instances: instances?, servers: servers?, by, listed: held.listed })
+                let status = held.status.as_ref().map(|status| status.value);
+                let listed = held.listed;
+                Some(Expected::Listed { instances: instances?, servers: servers?, status, by, listed })
             }
             WrittenExpected::Gauge { gauge, of, window, is } => {
                 let nodes = match gauge.of_clients() {
@@ -129,22 +131,7 @@ impl Resolver<'_> {
                 let marks: Vec<_> = marks.iter().map(|mark| self.mark(mark, reach)).collect();
                 marks.into_iter().collect::<Option<_>>().map(Expected::Order)
             }
-            WrittenExpected::Calls { of, success } => {
-                let callers = match of {
-                    Some(who) => Some(self.callers(who)?),
-                    None => None,
-                };
-                if self.traffic.is_empty() {
-                    return self.refuse(
-                        success.span,
-                        "nobody calls anybody",
-                        "such as `calls: { provider: 20/s }` at a service",
-                    );
-                }
-                let whole = f64::from(Ratio::WHOLE.parts_per_billion);
-                let success = range(&success.value, |share| f64::from(share.parts_per_billion) / whole);
-                Some(Expected::Calls { callers, success })
-            }
+            WrittenExpected::Calls(calls) => self.calls(calls, reach),
         }
     }
 
@@ -178,11 +165,50 @@ impl Resolver<'_> {
         false
     }
 
+    fn calls(&mut self, written: &Calls, reach: &mut impl FnMut(SimTime)) -> Resolved {
+        let callers = match &written.of {
+            Some(who) => Some(self.callers(who)?),
+            None => None,
+        };
+        if self.traffic.is_empty() {
+            return self.refuse(
+                written.success.span,
+                "nobody calls anybody",
+                "such as `calls: { provider: 20/s }` at a service",
+            );
+        }
+        let service = match &written.to {
+            Some(name) => Some(self.called(name, callers.as_deref())?),
+            None => None,
+        };
+        let (from, to) = self.window(&written.window, reach)?;
+        let whole = f64::from(Ratio::WHOLE.parts_per_billion);
+        let success = range(&written.success.value, |share| f64::from(share.parts_per_billion) / whole);
+        Some(Expected::Calls { callers, service, from, to, success })
+    }
+
     fn callers(&mut self, who: &Who) -> Option<Vec<NodeId>> {
         let nodes = self.processes_of(who)?;
         match nodes.iter().any(|node| self.traffic.iter().any(|traffic| traffic.caller == *node)) {
             true => Some(nodes),
             false => self.refuse(who.span, "these call nobody", "a service with `calls`"),
+        }
+    }
+
+    /// A service that these callers, or any, call.
+    fn called(&mut self, name: &Spanned<String>, callers: Option<&[NodeId]>) -> Option<ServiceId> {
+        let calls = |traffic: &Traffic| callers.is_none_or(|callers| callers.contains(&traffic.caller));
+        let called = self.traffic.iter().filter(|traffic| calls(traffic)).map(|traffic| traffic.service);
+        let mut called: Vec<ServiceId> = called.collect();
+        called.sort_unstable();
+        called.dedup();
+        let named = |service: &ServiceId| self.services[service.index()] == name.value;
+        match called.iter().copied().find(named) {
+            Some(service) => Some(service),
+            None => {
+                let valid = called.iter().map(|service| self.services[service.index()].clone()).collect();
+                self.unknown("service that is called", name, valid)
+            }
         }
     }
 
@@ -396,7 +422,9 @@ fn range<T>(bound: &Bound<T>, number: impl Fn(&T) -> f64) -> Range {
 fn to_end(expected: &mut Expected, end: SimTime) {
     let at_end = |time: &mut SimTime| *time = (*time).min(end);
     match expected {
-        Expected::Gauge { from, to, .. } | Expected::Count { from, to, .. } => {
+        Expected::Gauge { from, to, .. }
+        | Expected::Count { from, to, .. }
+        | Expected::Calls { from, to, .. } => {
             at_end(from);
             at_end(to);
         }
@@ -406,7 +434,6 @@ fn to_end(expected: &mut Expected, end: SimTime) {
         | Expected::Never(_)
         | Expected::Sometimes(_)
         | Expected::Delay { .. }
-        | Expected::Order(_)
-        | Expected::Calls { .. } => {}
+        | Expected::Order(_) => {}
     }
 }

@@ -56,6 +56,7 @@ impl<'s> Resolver<'s> {
             layers: &layers,
             client: &client_config,
             aws_zone: aws_zone.as_deref(),
+            built: None,
         };
         let registries = self.registries(&known);
         self.note_settings(&layers, None);
@@ -66,12 +67,13 @@ impl<'s> Resolver<'s> {
             .register_with_eureka
             .then(|| self.registrations(names, imported, &layers, Arc::clone(&instance_config)));
         let instance = registrations.map(|mut of| self.register(node, &mut of));
-        self.processes[node.index()].pools = pools(&client_config, Some(&server_config));
+        let transport = server.transport.unwrap_or(Transport::Jersey);
+        self.processes[node.index()].pools = pools(transport, &client_config, Some(&server_config));
         let client = ClientNode {
             fixes: Arc::new(layers.fixes()),
             instance,
             remote_zones: registries.remote_zones,
-            transport: server.transport.unwrap_or(Transport::Jersey),
+            transport,
             balancer: balancer(scenario.system.profile, None, None),
             health: health(None, &client_config),
             ..ClientNode::new(scenario.system.profile, client_config, registries.zone, registries.urls)
@@ -108,7 +110,9 @@ impl<'s> Resolver<'s> {
         let name = service.name.value.as_str();
         let mut registrations = client.register_with_eureka.then(|| {
             let names = (name, spring_name(imported).unwrap_or(name));
-            self.registrations(names, imported, &layers, Arc::new(instance))
+            let mut registrations = self.registrations(names, imported, &layers, Arc::new(instance));
+            registrations.template.omit(&service.omits);
+            registrations
         });
         let mut shared: Option<Registries> = None;
         for node in nodes {
@@ -123,6 +127,7 @@ impl<'s> Resolver<'s> {
                     layers: &layers,
                     client: &client,
                     aws_zone: aws_zone.as_deref(),
+                    built: None,
                 };
                 let registries = self.registries(&known);
                 if registries.urls.is_empty() && shared.is_none() {
@@ -135,7 +140,8 @@ impl<'s> Resolver<'s> {
             let registries = registries.clone();
             let instance = registrations.as_mut().map(|of| self.register(node, of));
             let process = &mut self.processes[node.index()];
-            process.pools = pools(&client, None);
+            let transport = service.transport.unwrap_or(Transport::Jersey);
+            process.pools = pools(transport, &client, None);
             // Who fetches one address alone never holds the whole truth.
             process.subscribes = client.fetch_registry && client.single_vip.is_empty();
             let profile = scenario.system.profile;
@@ -143,7 +149,7 @@ impl<'s> Resolver<'s> {
                 fixes: Arc::clone(&fixes),
                 instance,
                 remote_zones: registries.remote_zones,
-                transport: service.transport.unwrap_or(Transport::Jersey),
+                transport,
                 balancer: balancer(profile, service.balancer, imported),
                 health: health(service.health, &client),
                 ..ClientNode::new(profile, Arc::clone(&client), registries.zone, registries.urls)
@@ -241,7 +247,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// The zone of a process, if everything runs in AWS.
-    fn aws_zone(&self, node: NodeId) -> Option<String> {
+    pub(super) fn aws_zone(&self, node: NodeId) -> Option<String> {
         self.scenario.system.cloud.then(|| self.zone_name(node).to_owned())
     }
 
@@ -399,12 +405,9 @@ fn health(written: Option<HealthSource>, client: &ClientConfig) -> HealthSource 
 }
 
 /// The connection pools of a process: two of its client (Jersey uses but the first), and, of a server, replication and other regions.
-fn pools(client: &ClientConfig, server: Option<&ServerConfig>) -> Vec<PoolPolicy> {
-    let to_servers = PoolPolicy {
-        idle: client.connection_idle_timeout,
-        max_per_address: client.connections_per_host,
-        max_total: client.connections_total,
-    };
+fn pools(transport: Transport, client: &ClientConfig, server: Option<&ServerConfig>) -> Vec<PoolPolicy> {
+    let (idle, max_per_address, max_total) = transport.connections(client);
+    let to_servers = PoolPolicy { idle, max_per_address, max_total };
     let mut pools = vec![to_servers, to_servers];
     if let Some(server) = server {
         // Each peer, and each region, has an HTTP client of its own, and both limits are that client's.

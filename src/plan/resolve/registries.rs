@@ -35,6 +35,8 @@ pub(super) struct Known<'a> {
     pub(super) client: &'a ClientConfig,
     /// The zone, if the process runs in AWS.
     pub(super) aws_zone: Option<&'a str>,
+    /// Region and zone of the client when it was built, if it has been: what it takes for its own stays.
+    pub(super) built: Option<(&'a str, &'a Arc<str>)>,
 }
 
 /// What a process knows of servers.
@@ -51,7 +53,7 @@ pub(super) struct Registries {
 impl Resolver<'_> {
     /// The servers of a process.
     pub(super) fn registries(&mut self, known: &Known<'_>) -> Registries {
-        let Known { written, ordered, but, block, layers, client, aws_zone } = *known;
+        let Known { written, ordered, but, block, layers, client, aws_zone, built } = *known;
         let urls = layers.written(Owner::Client, "service-url.*");
         if written.is_some()
             && let Some((_, second)) =
@@ -65,7 +67,8 @@ impl Resolver<'_> {
             let zones = zones.map_or("", |(_, zones)| zones).split(',').map(str::trim);
             zones.filter(|zone| !zone.is_empty()).map(Arc::from).collect()
         };
-        let elsewhere = client.availability_zones.iter().filter(|(region, _)| *region != client.region);
+        let home = built.map_or(&*client.region, |(region, _)| region);
+        let elsewhere = client.availability_zones.iter().filter(|(region, _)| **region != *home);
         let remote_zones = elsewhere
             .flat_map(|(region, _)| zones_of(region).into_iter().map(|zone| (zone, Arc::clone(region))))
             .collect();
@@ -78,8 +81,10 @@ impl Resolver<'_> {
             Some(servers) if ordered && servers.len() > 1 => {
                 // Eureka shuffles the servers of one zone; the client's own zone comes first. So the first server written is
                 // tried first, as it would be with two zones configured, and the others in any order.
-                let zone = |at| if at == 0 { OWN_ZONE } else { OTHER_ZONE };
-                (OWN_ZONE.into(), self.urls_of(servers, zone))
+                let own = built.map_or_else(|| OWN_ZONE.into(), |(_, zone)| Arc::clone(zone));
+                let other = if own.eq_ignore_ascii_case(OTHER_ZONE) { OWN_ZONE } else { OTHER_ZONE };
+                let urls = self.urls_of(servers, |at| if at == 0 { &own } else { other });
+                (own, urls)
             }
             Some(servers) if !servers.is_empty() => {
                 (DEFAULT_ZONE.into(), self.urls_of(servers, |_| DEFAULT_ZONE))
@@ -124,7 +129,11 @@ impl Resolver<'_> {
         self.unknown("server or address", name, valid)
     }
 
-    fn urls_of(&mut self, names: &[Spanned<String>], zone: fn(usize) -> &'static str) -> Arc<[ServiceUrl]> {
+    fn urls_of<'a>(
+        &mut self,
+        names: &[Spanned<String>],
+        zone: impl Fn(usize) -> &'a str,
+    ) -> Arc<[ServiceUrl]> {
         let mut urls = Vec::new();
         for (at, name) in names.iter().enumerate() {
             match self.url_of(name, zone(at)) {
@@ -223,11 +232,10 @@ impl Resolver<'_> {
     }
 
     fn dns_record(&mut self, name: &str, used: &Setting) -> Vec<Spanned<String>> {
-        let records = &self.scenario.topology.dns;
-        if let Some((_, names)) = records.iter().find(|(known, _)| known.value == name) {
+        if let Some((_, names)) = self.records.iter().find(|(known, _)| known == name) {
             return names.clone();
         }
-        let near = suggestion(name, records.iter().map(|(known, _)| known.value.as_str()));
+        let near = suggestion(name, self.records.iter().map(|(known, _)| known.as_str()));
         let help = near.unwrap_or_else(|| format!("`topology: {{ dns: {{ \"{name}\": [ … ] }} }}`"));
         self.diagnostics.push(used.bad_value(format!("no record in DNS: `{name}`"), Some(help)));
         Vec::new()

@@ -14,6 +14,7 @@ use crate::scenario::timeline::{
     Action, Asked, ClockChange as WrittenClock, MessageAction as WrittenAction, MessageMatch as WrittenMatch,
     Request, Step as Written, When,
 };
+use crate::scenario::topology::Behind;
 use std::sync::Arc;
 
 /// One step of the timeline with its time known.
@@ -119,7 +120,7 @@ impl<'s> Resolver<'s> {
     }
 
     /// What a step does, in the words of the world. More than one fault if the world has no single word for it.
-    fn faults(&mut self, step: &Written) -> Vec<Fault> {
+    fn faults(&mut self, step: &'s Written) -> Vec<Fault> {
         let one = |fault: Option<Fault>| fault.into_iter().collect();
         match &step.action {
             Action::Crash(who) => one(self.processes_of(who).map(|processes| Fault::Crash { processes })),
@@ -162,11 +163,20 @@ impl<'s> Resolver<'s> {
                 one(self.hosts_of(who).map(|hosts| Fault::Clock { hosts, change }))
             }
             Action::Request(request) => self.request(request),
-            Action::Set { who, settings } => self.set(who, settings),
-            Action::SetClient { who, client, instance } => self.set_client(who, client, instance),
+            Action::Set(change) => self.set(change),
             Action::Resolve(changes) => {
                 let mut faults = Vec::new();
                 for (name, behind) in changes {
+                    if self.records.iter().any(|(record, _)| *record == name.value) {
+                        match behind {
+                            Behind::Processes(names) => faults.extend(self.set_record(name, names)),
+                            Behind::Nothing | Behind::NoHost => {
+                                let help = Some("such as `[peer1, peer2]`".to_owned());
+                                self.error(name.span, "a record in DNS lists names".to_owned(), help);
+                            }
+                        }
+                        continue;
+                    }
                     let Some(address) = self.address_of(name) else { continue };
                     let behind = self.behind(behind, &name.value);
                     faults.extend(behind.map(|behind| Fault::Resolve { address, behind }));
@@ -180,7 +190,8 @@ impl<'s> Resolver<'s> {
         if let Some(address) = self.address_named(&name.value) {
             return Some(address);
         }
-        let valid = self.addresses.iter().map(|entry| entry.name.clone()).collect();
+        let records = self.records.iter().map(|(record, _)| record.clone());
+        let valid = self.addresses.iter().map(|entry| entry.name.clone()).chain(records).collect();
         self.unknown("address", name, valid)
     }
 

@@ -57,6 +57,11 @@ impl<'s> Layers<'s> {
         layers
     }
 
+    /// Adds settings of the client that were changed at run time, which win over those at the start.
+    pub(super) fn change_client(&mut self, later: &[&'s Settings]) {
+        self.client.extend(later);
+    }
+
     pub(super) fn server(&self) -> ServerConfig {
         let mut config = ServerConfig::defaults(self.profile);
         if self.client().register_with_eureka {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::world::{Fault, Latency, Role};
+use crate::plan::world::{ClusterId, Fault, Latency, Role};
 use crate::plan::{Expected, Invariant, Moment};
 use crate::protocol::eureka::Config;
 
@@ -173,6 +173,12 @@ fn expectations_become_ids_and_numbers() {
     assert!(success.contains(0.999) && success.contains(1.0) && !success.contains(0.9989));
     let Expected::Delay { to: Moment::Forgotten { observers, .. }, .. } = expected(9) else { panic!() };
     assert_eq!(observers.len(), 3, "the caches of those who call, not those who fetch nothing");
+    let Expected::Calls { service, from, to, .. } = expected(17) else { panic!("{:?}", expected(17)) };
+    assert_eq!(service.map(|service| plan.world.services[service.index()].as_str()), Some("provider"));
+    assert_eq!((*from, *to), (SimTime::from_secs(300), SimTime::from_secs(240 + 90 + 120)));
+    let Expected::Listed { status: Some(crate::protocol::Status::Up), .. } = expected(18) else {
+        panic!("{:?}", expected(18))
+    };
     assert!(plan.expectations[13].violated);
     assert!(plan.expectations[13].text.contains("issues/1277"));
 }
@@ -209,6 +215,19 @@ fn only_what_registers_can_be_called() {
     let text = "title: t\nservers: { a: }\nservices:\n  p: { client: { register-with-eureka: false } }\n  \
                 q: { calls: { p: 1/s } }\n";
     assert_eq!(mistakes(text), ["`p` registers nothing"]);
+}
+
+#[test]
+fn only_what_is_called_can_be_expected_to_answer() {
+    let base = "title: t\nservers: { a: }\nservices:\n  p:\n  q: { calls: { p: 1/s } }\n  \
+                r: { calls: { q: 1/s } }\n";
+    let of =
+        |calls: &str| mistakes(&format!("{base}expect: [{{ calls: {{ {calls}, success: '>= 1%' }} }}]\n"));
+    assert_eq!(of("to: r"), ["unknown service that is called: `r`"]);
+    assert_eq!(of("of: r, to: p"), ["unknown service that is called: `p`"]);
+    assert_eq!(of("to: p, during: 5m..2m"), ["this stretch of time ends before it begins"]);
+    let text = format!("{base}expect: [{{ calls: {{ of: r, to: q, during: 2m..7m, success: 1% }} }}]\n");
+    assert_eq!(plan(&text).world.duration, SimTime::from_secs(420), "the run goes on for it");
 }
 
 #[test]
@@ -333,6 +352,14 @@ fn a_service_says_how_its_clients_work() {
     let (actuator, _) =
         client("title: t\nservers: { a: }\nservices: { p: { client: { healthcheck.enabled: true } } }\n");
     assert_eq!(actuator.health, HealthSource::Actuator);
+    let omitted = |omits: &str| {
+        let (client, _) = client(&format!("title: t\nservers: {{ a: }}\nservices: {{ p: {{ {omits} }} }}\n"));
+        let about = client.instance.expect("registers").about;
+        (about.override_absent, about.version_absent)
+    };
+    assert_eq!(omitted(""), (false, false));
+    assert_eq!(omitted("omits: overridden-status"), (true, false));
+    assert_eq!(omitted("omits: [last-dirty-timestamp]"), (false, true));
 }
 
 /// Ten thousand clients: what they have in common stands once.
@@ -405,6 +432,54 @@ fn other_regions_and_their_white_lists() {
     let pools = plan.world.processes[0].pools.len();
     assert_eq!((pools, plan.world.processes[2].pools.len()), (4, 2), "a server has a pool for other regions");
     assert_eq!(mistakes(&text.replace("'P,q'", "'P,x'")), ["unknown service: `x`"]);
+}
+
+/// One letter for each server, with that of its cluster's first server after it.
+fn clusters_of(text: &str) -> String {
+    let plan = plan(text);
+    let servers = plan.world.servers_by_cluster();
+    let name = |node: NodeId| plan.world.processes[node.index()].name.as_str();
+    let first = |node| name(servers[plan.world.cluster(node).index()][0]);
+    let all = (0..plan.world.processes.len() as u32).map(NodeId);
+    all.map(|node| format!("{}:{}", name(node), first(node))).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn whoever_has_two_servers_in_one_list_makes_them_one_cluster() {
+    let base = "title: t\nservers: { a: { peers: [] }, b: { peers: [] }, c: { peers: [b] } }\nservices:\n";
+    let check = |more: &str, expected: &str| assert_eq!(clusters_of(&format!("{base}{more}")), expected);
+    let p = "  p: { servers: [a] }\n";
+    check(p, "a:a b:b c:b p/0:a");
+    check("  p: { servers: [c] }\n", "a:a b:b c:b p/0:b");
+    // A client's list unites, whether it registers there or only reads.
+    check("  p: { servers: [b, a] }\n", "a:a b:a c:a p/0:a");
+    let reads = "  p: { servers: [b, a], client: { register-with-eureka: false } }\n";
+    check(reads, "a:a b:a c:a p/0:a");
+    // Who reaches no server is missed at the first ones.
+    check("  p: { servers: [x] }\ntopology: { addresses: { x: nothing } }\n", "a:a b:b c:b p/0:a");
+    // Everything behind an address, at any time.
+    check("  p: { servers: [x] }\ntopology: { addresses: { x: [a, b] } }\n", "a:a b:a c:a p/0:a");
+    let moves = "  p: { servers: [x] }\ntopology: { addresses: { x: a } }\ntimeline:\n  - { at: 1m, resolve: { x: c } }\n";
+    check(moves, "a:a b:a c:a p/0:a");
+    // A region that is shown stays another one.
+    let shown = "title: t\nservers:\n  a: { peers: [], server: { remote-region-urls-with-name: { e: 'http://b:8761/eureka/' } } }\n  \
+                 b: { peers: [] }\n";
+    assert_eq!(clusters_of(shown), "a:a b:b");
+    assert!(plan(shown).to_string().contains("\nclusters\n  a\n  b\n\npaths\n"));
+    assert!(!plan("title: t\nservers: { a: , b: }\n").to_string().contains("clusters"));
+}
+
+#[test]
+fn servers_that_are_told_of_later_are_of_the_cluster() {
+    let mut plan = plan(
+        "title: t\nservers: { a: { peers: [] }, b: { peers: [] } }\ntimeline:\n  \
+                         - { at: 1m, set: { server: a, enable-self-preservation: false } }\n",
+    );
+    assert_eq!(plan.world.cluster_count(), 2);
+    let System::Eureka(configs) = &mut plan.system;
+    let urls = Arc::clone(&configs[1].client().service_urls);
+    Arc::make_mut(&mut configs[2]).client_mut().service_urls = urls;
+    assert_eq!(clusters::of(&plan.world, configs), [ClusterId(0); 2]);
 }
 
 #[test]

@@ -88,6 +88,56 @@ fn round(ms: u64) -> String {
     format!("{} {name}", ms / worth)
 }
 
+/// When a change at run time counts. Known from the sources of both products: where a value is read again, or handed to a timer, an
+/// executor, a cache or a connection pool that is built once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// The next time that it is needed.
+    NextUse,
+    /// Then.
+    Later(&'static str),
+    /// Then, for a part of what it does: whoever changes it should know.
+    Partly(&'static str),
+    /// Never, for this reason: it is looked at only when a process starts.
+    Never(&'static str),
+}
+
+impl fmt::Display for OnChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OnChange::NextUse => write!(f, "next use"),
+            OnChange::Later(when) | OnChange::Partly(when) => write!(f, "{when}"),
+            OnChange::Never(why) => write!(f, "start only: {why}"),
+        }
+    }
+}
+
+/// Of a row of a table: what it says, or else what holds for the whole table.
+const fn said(change: &[OnChange]) -> OnChange {
+    change[change.len() - 1]
+}
+
+// What holds of several keys.
+const A_TIMER: OnChange = OnChange::Never("its timer keeps the interval that it was started with");
+const A_CACHE: OnChange = OnChange::Never("the cache is built when the server starts");
+const A_POOL: OnChange = OnChange::Never("connection pools are built when the process starts");
+const A_REGION: OnChange = OnChange::Never("what fetches other regions is built when the server starts");
+const A_COUNT: OnChange = OnChange::Never("the registry is given it when it is built");
+const A_RESOLVER: OnChange = OnChange::Never("what finds servers is built with the client");
+const CONSTRUCTION: OnChange = OnChange::Never("it is read once, when the client is built");
+const INSTANCE: OnChange = OnChange::Never("the instance is made once, before the client");
+const NAMES: OnChange = OnChange::Never(
+    "names of hosts stand when the scenario is read; upstream the replicator's next run takes it",
+);
+const VERSION: OnChange = OnChange::Never("a process has one version");
+const SYNCING: OnChange = OnChange::Later("next attempt, while the server starts");
+const NEW_PEERS: OnChange = OnChange::Later("peers that come into the list later");
+const RESOLUTION: OnChange = OnChange::Later("next resolution of servers");
+/// Differs from upstream: [`super::client::Client::reconfigure`] says how.
+const NEXT_RUN: OnChange = OnChange::Later("next run (upstream: of a new client)");
+/// The same.
+const NEXT_CALL: OnChange = OnChange::Later("next use (upstream: of a new client)");
+
 /// One setting, for those who read files and write documentation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Key {
@@ -99,6 +149,8 @@ pub struct Key {
     pub kind: Kind,
     /// Default in the profiles Netflix and Spring Cloud.
     pub defaults: (&'static str, &'static str),
+    /// When a change at run time counts.
+    pub on_change: OnChange,
     /// Why it changes nothing, if it does not.
     pub inert: Option<&'static str>,
     /// What it sets, in Markdown.
@@ -340,9 +392,9 @@ fn is_of(kind: Kind, text: &str, found: &Found) -> bool {
 }
 
 macro_rules! settings {
-    ($(#[$doc:meta])* $name:ident { $(
+    ($(#[$doc:meta])* $name:ident: $all:expr => { $(
         $(#[doc = $field_doc:literal])*
-        $field:ident: $type:ty, $kind:expr, $netflix:literal = $netflix_default:literal, $spring:literal = $spring_default:literal;
+        $field:ident: $type:ty, $kind:expr, $netflix:literal = $netflix_default:literal, $spring:literal = $spring_default:literal $(, $change:expr)?;
     )* } inert { $(
         $inert_kind:expr, $inert_netflix:literal = $inert_netflix_default:literal, $inert_spring:literal = $inert_spring_default:literal, $why:literal;
     )* }) => {
@@ -359,6 +411,7 @@ macro_rules! settings {
                 spring: $spring,
                 kind: $kind,
                 defaults: ($netflix_default, $spring_default),
+                on_change: said(&[$all $(, $change)?]),
                 inert: None,
                 about: concat!($($field_doc),*),
             },)* $(Key {
@@ -366,6 +419,7 @@ macro_rules! settings {
                 spring: $inert_spring,
                 kind: $inert_kind,
                 defaults: ($inert_netflix_default, $inert_spring_default),
+                on_change: OnChange::NextUse,
                 inert: Some($why),
                 about: "",
             },)*];
@@ -422,65 +476,65 @@ const DAY_S: u64 = 86_400;
 
 settings! {
     /// Settings of a server (`eureka.` in Netflix files, `eureka.server.` in Spring's).
-    ServerConfig {
+    ServerConfig: OnChange::NextUse => {
         /// Keep leases from expiring while renewals are not above the threshold.
         enable_self_preservation: bool, Kind::Flag, "enableSelfPreservation" = "true", "enable-self-preservation" = "true";
         /// Share of the expected renewals that must be exceeded; also 1 minus the share that one eviction run may evict.
         renewal_percent_threshold: f64, Kind::Share(0.0, 1.0), "renewalPercentThreshold" = "0.85", "renewal-percent-threshold" = "0.85";
         /// How often the expected number of clients is counted again.
-        renewal_threshold_update_interval: Duration, Kind::Millis(1, DAY_MS), "renewalThresholdUpdateIntervalMs" = "900000", "renewal-threshold-update-interval-ms" = "900000";
+        renewal_threshold_update_interval: Duration, Kind::Millis(1, DAY_MS), "renewalThresholdUpdateIntervalMs" = "900000", "renewal-threshold-update-interval-ms" = "900000", A_TIMER;
         /// Renewal interval in seconds that is assumed of every client. Netflix takes 0 and less as 30; Spring computes with it.
         expected_client_renewal_interval: i32, Kind::AnySeconds(-86_400, 86_400), "expectedClientRenewalIntervalSeconds" = "30", "expected-client-renewal-interval-seconds" = "30";
         /// How often leases are looked through.
-        eviction_interval: Duration, Kind::Millis(1, DAY_MS), "evictionIntervalTimerInMs" = "60000", "eviction-interval-timer-in-ms" = "60000";
+        eviction_interval: Duration, Kind::Millis(1, DAY_MS), "evictionIntervalTimerInMs" = "60000", "eviction-interval-timer-in-ms" = "60000", OnChange::Partly("next pass, for what counts as late; the timer keeps its interval");
         /// How long reads are refused after a start that copied nothing.
         wait_time_when_sync_empty: Duration, Kind::Millis(0, DAY_MS), "waitTimeInMsWhenSyncEmpty" = "300000", "wait-time-in-ms-when-sync-empty" = "300000";
         /// Attempts to copy the registry at start-up. Spring: 5, unless written, when the server registers itself.
-        registry_sync_retries: u32, Kind::Count(0, 1000), "numberRegistrySyncRetries" = "5", "registry-sync-retries" = "0";
+        registry_sync_retries: u32, Kind::Count(0, 1000), "numberRegistrySyncRetries" = "5", "registry-sync-retries" = "0", SYNCING;
         /// Time between these attempts.
-        registry_sync_retry_wait: Duration, Kind::Millis(1, DAY_MS), "registrySyncRetryWaitMs" = "30000", "registry-sync-retry-wait-ms" = "30000";
+        registry_sync_retry_wait: Duration, Kind::Millis(1, DAY_MS), "registrySyncRetryWaitMs" = "30000", "registry-sync-retry-wait-ms" = "30000", SYNCING;
         /// How often the list of peers is resolved again.
-        peer_nodes_update_interval: Duration, Kind::Millis(1, DAY_MS), "peerEurekaNodesUpdateIntervalMs" = "600000", "peer-eureka-nodes-update-interval-ms" = "600000";
+        peer_nodes_update_interval: Duration, Kind::Millis(1, DAY_MS), "peerEurekaNodesUpdateIntervalMs" = "600000", "peer-eureka-nodes-update-interval-ms" = "600000", A_TIMER;
         /// Connect timeout towards peers.
-        peer_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "peerNodeConnectTimeoutMs" = "1000", "peer-node-connect-timeout-ms" = "200";
+        peer_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "peerNodeConnectTimeoutMs" = "1000", "peer-node-connect-timeout-ms" = "200", NEW_PEERS;
         /// Read timeout towards peers.
-        peer_read_timeout: Duration, Kind::Millis(1, DAY_MS), "peerNodeReadTimeoutMs" = "5000", "peer-node-read-timeout-ms" = "200";
+        peer_read_timeout: Duration, Kind::Millis(1, DAY_MS), "peerNodeReadTimeoutMs" = "5000", "peer-node-read-timeout-ms" = "200", NEW_PEERS;
         /// Idle connections to peers are closed after this time.
-        peer_connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "peerNodeConnectionIdleTimeoutSeconds" = "30", "peer-node-connection-idle-timeout-seconds" = "30";
+        peer_connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "peerNodeConnectionIdleTimeoutSeconds" = "30", "peer-node-connection-idle-timeout-seconds" = "30", A_POOL;
         /// Connections to one peer.
-        peer_connections_per_host: u32, Kind::Count(1, 100_000), "peerNodeTotalConnectionsPerHost" = "500", "peer-node-total-connections-per-host" = "500";
+        peer_connections_per_host: u32, Kind::Count(1, 100_000), "peerNodeTotalConnectionsPerHost" = "500", "peer-node-total-connections-per-host" = "500", A_POOL;
         /// Replication tasks that may wait per peer.
-        max_elements_in_peer_replication_pool: u32, Kind::Count(1, 10_000_000), "maxElementsInPeerReplicationPool" = "10000", "max-elements-in-peer-replication-pool" = "10000";
+        max_elements_in_peer_replication_pool: u32, Kind::Count(1, 10_000_000), "maxElementsInPeerReplicationPool" = "10000", "max-elements-in-peer-replication-pool" = "10000", NEW_PEERS;
         /// Batches that may be under way per peer.
-        max_threads_for_peer_replication: u32, Kind::Count(1, 1000), "maxThreadsForPeerReplication" = "20", "max-threads-for-peer-replication" = "20";
+        max_threads_for_peer_replication: u32, Kind::Count(1, 1000), "maxThreadsForPeerReplication" = "20", "max-threads-for-peer-replication" = "20", NEW_PEERS;
         /// Life of cancel and status tasks in the replication buffer.
-        max_time_for_replication: Duration, Kind::Millis(1, DAY_MS), "maxTimeForReplication" = "30000", "max-time-for-replication" = "30000";
+        max_time_for_replication: Duration, Kind::Millis(1, DAY_MS), "maxTimeForReplication" = "30000", "max-time-for-replication" = "30000", NEW_PEERS;
         /// Compare `lastDirtyTimestamp` on heartbeats and repair.
         sync_when_timestamp_differs: bool, Kind::Flag, "syncWhenTimestampDiffers" = "true", "sync-when-timestamp-differs" = "true";
         /// How long a change stays in the delta.
         retention_time_in_delta_queue: Duration, Kind::Millis(0, DAY_MS), "retentionTimeInMSInDeltaQueue" = "180000", "retention-time-in-m-s-in-delta-queue" = "180000";
         /// How often old changes are dropped from the delta.
-        delta_retention_timer_interval: Duration, Kind::Millis(1, DAY_MS), "deltaRetentionTimerIntervalInMs" = "30000", "delta-retention-timer-interval-in-ms" = "30000";
+        delta_retention_timer_interval: Duration, Kind::Millis(1, DAY_MS), "deltaRetentionTimerIntervalInMs" = "30000", "delta-retention-timer-interval-in-ms" = "30000", A_TIMER;
         /// Answer no deltas.
         disable_delta: bool, Kind::Flag, "disableDelta" = "false", "disable-delta" = "false";
         /// Serve reads from the second cache level, which lags.
-        use_read_only_response_cache: bool, Kind::Flag, "shouldUseReadOnlyResponseCache" = "true", "use-read-only-response-cache" = "true";
+        use_read_only_response_cache: bool, Kind::Flag, "shouldUseReadOnlyResponseCache" = "true", "use-read-only-response-cache" = "true", A_CACHE;
         /// How often the second level is filled.
-        response_cache_update_interval: Duration, Kind::Millis(1, DAY_MS), "responseCacheUpdateIntervalMs" = "30000", "response-cache-update-interval-ms" = "30000";
+        response_cache_update_interval: Duration, Kind::Millis(1, DAY_MS), "responseCacheUpdateIntervalMs" = "30000", "response-cache-update-interval-ms" = "30000", A_TIMER;
         /// How long an entry of the first level lives.
-        response_cache_auto_expiration: Duration, Kind::Seconds(1, DAY_S), "responseCacheAutoExpirationInSeconds" = "180", "response-cache-auto-expiration-in-seconds" = "180";
+        response_cache_auto_expiration: Duration, Kind::Seconds(1, DAY_S), "responseCacheAutoExpirationInSeconds" = "180", "response-cache-auto-expiration-in-seconds" = "180", A_CACHE;
         /// Spring: clients expected before the server has opened for traffic. Earlier `expected-number-of-renews-per-min`.
-        expected_number_of_clients_sending_renews: u32, Kind::Count(0, 10_000_000), "expectedNumberOfClientsSendingRenews" = "0", "expected-number-of-clients-sending-renews" = "1";
+        expected_number_of_clients_sending_renews: u32, Kind::Count(0, 10_000_000), "expectedNumberOfClientsSendingRenews" = "0", "expected-number-of-clients-sending-renews" = "1", A_COUNT;
         /// Spring: replaces a count of 0 when the server opens for traffic; 0 keeps Netflix's behaviour.
-        default_open_for_traffic_count: u32, Kind::Count(0, 10_000_000), "defaultOpenForTrafficCount" = "0", "default-open-for-traffic-count" = "1";
+        default_open_for_traffic_count: u32, Kind::Count(0, 10_000_000), "defaultOpenForTrafficCount" = "0", "default-open-for-traffic-count" = "1", A_COUNT;
         /// This server's own URL: if set, a peer URL is the server itself if it is equal to it, to the letter. Spring ends peer URLs with a slash; servers listed by name, or in DNS, count as `http://host:port/eureka/`.
         my_url: Text, Kind::Text, "myUrl" = "", "my-url" = "";
         /// Connections to all peers together; each peer has a pool of its own.
-        peer_connections_total: u32, Kind::Count(1, 1_000_000), "peerNodeTotalConnections" = "1000", "peer-node-total-connections" = "1000";
+        peer_connections_total: u32, Kind::Count(1, 1_000_000), "peerNodeTotalConnections" = "1000", "peer-node-total-connections" = "1000", A_POOL;
         /// Tasks about groups that may wait per peer.
-        max_elements_in_status_replication_pool: u32, Kind::Count(1, 10_000_000), "maxElementsInStatusReplicationPool" = "10000", "max-elements-in-status-replication-pool" = "10000";
+        max_elements_in_status_replication_pool: u32, Kind::Count(1, 10_000_000), "maxElementsInStatusReplicationPool" = "10000", "max-elements-in-status-replication-pool" = "10000", NEW_PEERS;
         /// Requests about groups that may be under way per peer.
-        max_threads_for_status_replication: u32, Kind::Count(1, 1000), "maxThreadsForStatusReplication" = "1", "max-threads-for-status-replication" = "1";
+        max_threads_for_status_replication: u32, Kind::Count(1, 1000), "maxThreadsForStatusReplication" = "1", "max-threads-for-status-replication" = "1", NEW_PEERS;
         /// Replicas that must be available for the status document to call the server healthy; below 0 it says nothing.
         min_available_instances_for_peer_replication: i32, Kind::Number(-1, 1_000_000), "minAvailableInstancesForPeerReplication" = "-1", "min-available-instances-for-peer-replication" = "-1";
         /// Refuse reads (503) beyond the rates below.
@@ -496,21 +550,21 @@ settings! {
         /// Full reads per second; 0 is no limit.
         rate_limiter_full_fetch_average_rate: u32, Kind::Count(0, 1_000_000), "rateLimiter.fullFetchAverageRate" = "100", "rate-limiter-full-fetch-average-rate" = "100";
         /// Other regions, each with the URL of its registry.
-        remote_region_urls: Pairs, Kind::Pairs, "remoteRegionUrlsWithName" = "", "remote-region-urls-with-name.*" = "";
+        remote_region_urls: Pairs, Kind::Pairs, "remoteRegionUrlsWithName" = "", "remote-region-urls-with-name.*" = "", A_REGION;
         /// Connect timeout towards other regions.
-        remote_region_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "remoteRegionConnectTimeoutMs" = "2000", "remote-region-connect-timeout-ms" = "1000";
+        remote_region_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "remoteRegionConnectTimeoutMs" = "2000", "remote-region-connect-timeout-ms" = "1000", A_REGION;
         /// Read timeout towards other regions.
-        remote_region_read_timeout: Duration, Kind::Millis(1, DAY_MS), "remoteRegionReadTimeoutMs" = "5000", "remote-region-read-timeout-ms" = "1000";
+        remote_region_read_timeout: Duration, Kind::Millis(1, DAY_MS), "remoteRegionReadTimeoutMs" = "5000", "remote-region-read-timeout-ms" = "1000", A_REGION;
         /// Connections to all other regions together.
-        remote_region_connections_total: u32, Kind::Count(1, 1_000_000), "remoteRegionTotalConnections" = "1000", "remote-region-total-connections" = "1000";
+        remote_region_connections_total: u32, Kind::Count(1, 1_000_000), "remoteRegionTotalConnections" = "1000", "remote-region-total-connections" = "1000", A_POOL;
         /// Connections to one server of another region.
-        remote_region_connections_per_host: u32, Kind::Count(1, 100_000), "remoteRegionTotalConnectionsPerHost" = "500", "remote-region-total-connections-per-host" = "500";
+        remote_region_connections_per_host: u32, Kind::Count(1, 100_000), "remoteRegionTotalConnectionsPerHost" = "500", "remote-region-total-connections-per-host" = "500", A_POOL;
         /// Idle connections to other regions are closed after this time.
-        remote_region_connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "remoteRegionConnectionIdleTimeoutSeconds" = "30", "remote-region-connection-idle-timeout-seconds" = "30";
+        remote_region_connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "remoteRegionConnectionIdleTimeoutSeconds" = "30", "remote-region-connection-idle-timeout-seconds" = "30", A_POOL;
         /// How often other regions are fetched.
-        remote_region_fetch_interval: Duration, Kind::Seconds(1, DAY_S), "remoteRegion.registryFetchIntervalInSeconds" = "30", "remote-region-registry-fetch-interval" = "30";
+        remote_region_fetch_interval: Duration, Kind::Seconds(1, DAY_S), "remoteRegion.registryFetchIntervalInSeconds" = "30", "remote-region-registry-fetch-interval" = "30", A_REGION;
         /// Threads for fetching one other region.
-        remote_region_fetch_threads: u32, Kind::Count(1, 1000), "remoteRegion.fetchThreadPoolSize" = "20", "remote-region-fetch-thread-pool-size" = "20";
+        remote_region_fetch_threads: u32, Kind::Count(1, 1000), "remoteRegion.fetchThreadPoolSize" = "20", "remote-region-fetch-thread-pool-size" = "20", A_REGION;
         /// Never ask other regions for deltas.
         disable_delta_for_remote_regions: bool, Kind::Flag, "disableDeltaForRemoteRegions" = "false", "disable-delta-for-remote-regions" = "false";
         /// Do not answer from other regions for what is missing here.
@@ -518,13 +572,13 @@ settings! {
         /// Applications of a region (or `global`) that may be shown; without an entry, all.
         remote_region_app_white_list: Pairs, Kind::Pairs, "remoteRegion.*.appWhiteList" = "", "remote-region-app-whitelist.*" = "";
         /// In AWS: send a heartbeat to each peer that the registry knows before opening for traffic, and wait until each is answered.
-        prime_aws_replica_connections: bool, Kind::Flag, "primeAwsReplicaConnections" = "true", "prime-aws-replica-connections" = "true";
+        prime_aws_replica_connections: bool, Kind::Flag, "primeAwsReplicaConnections" = "true", "prime-aws-replica-connections" = "true", OnChange::Never("it is read once, when the server opens");
         /// In AWS: let a disabled autoscaling group take its instances out of service.
         use_aws_asg_api: bool, Kind::Flag, "shouldUseAwsAsgApi" = "true", "use-aws-asg-api" = "true";
         /// How often the state of groups is asked for again.
-        asg_update_interval: Duration, Kind::Millis(1, DAY_MS), "asgUpdateIntervalMs" = "300000", "asg-update-interval-ms" = "300000";
+        asg_update_interval: Duration, Kind::Millis(1, DAY_MS), "asgUpdateIntervalMs" = "300000", "asg-update-interval-ms" = "300000", A_TIMER;
         /// A group's state that nobody looks at is forgotten after this time.
-        asg_cache_expiry: Duration, Kind::Millis(1, DAY_MS), "asgCacheExpiryTimeoutMs" = "600000", "asg-cache-expiry-timeout-ms" = "600000";
+        asg_cache_expiry: Duration, Kind::Millis(1, DAY_MS), "asgCacheExpiryTimeoutMs" = "600000", "asg-cache-expiry-timeout-ms" = "600000", A_CACHE;
         /// Refuse (400) a registration from AWS that has no `instance-id`, instead of giving it one.
         validate_data_center_id: bool, Kind::Flag, "experimental.registration.validation.dataCenterInfoId" = "false", "experimental.registration.validation.data-center-info-id" = "false";
         /// Send the newer copy along with a 409.
@@ -568,37 +622,37 @@ impl ServerConfig {
 
 settings! {
     /// Settings of a client (`eureka.` in Netflix files, `eureka.client.` in Spring's).
-    ClientConfig {
+    ClientConfig: OnChange::NextUse => {
         /// Register this instance.
-        register_with_eureka: bool, Kind::Flag, "registration.enabled" = "true", "register-with-eureka" = "true";
+        register_with_eureka: bool, Kind::Flag, "registration.enabled" = "true", "register-with-eureka" = "true", CONSTRUCTION;
         /// Keep a copy of the registry.
-        fetch_registry: bool, Kind::Flag, "shouldFetchRegistry" = "true", "fetch-registry" = "true";
+        fetch_registry: bool, Kind::Flag, "shouldFetchRegistry" = "true", "fetch-registry" = "true", CONSTRUCTION;
         /// How often the copy is refreshed.
-        registry_fetch_interval: Duration, Kind::Seconds(1, DAY_S), "client.refresh.interval" = "30", "registry-fetch-interval-seconds" = "30";
+        registry_fetch_interval: Duration, Kind::Seconds(1, DAY_S), "client.refresh.interval" = "30", "registry-fetch-interval-seconds" = "30", NEXT_RUN;
         /// How often changes of this instance are sent.
-        instance_info_replication_interval: Duration, Kind::Seconds(1, DAY_S), "appinfo.replicate.interval" = "30", "instance-info-replication-interval-seconds" = "30";
+        instance_info_replication_interval: Duration, Kind::Seconds(1, DAY_S), "appinfo.replicate.interval" = "30", "instance-info-replication-interval-seconds" = "30", NEXT_RUN;
         /// Delay of the first such run.
-        initial_instance_info_replication_interval: Duration, Kind::Seconds(0, DAY_S), "appinfo.initial.replicate.time" = "40", "initial-instance-info-replication-interval-seconds" = "40";
+        initial_instance_info_replication_interval: Duration, Kind::Seconds(0, DAY_S), "appinfo.initial.replicate.time" = "40", "initial-instance-info-replication-interval-seconds" = "40", CONSTRUCTION;
         /// How often the server list is resolved, and shuffled, again.
-        service_url_poll_interval: Duration, Kind::Poll(1, DAY_S), "serviceUrlPollIntervalMs" = "300000", "eureka-service-url-poll-interval-seconds" = "300";
+        service_url_poll_interval: Duration, Kind::Poll(1, DAY_S), "serviceUrlPollIntervalMs" = "300000", "eureka-service-url-poll-interval-seconds" = "300", NEXT_RUN;
         /// Threads for heartbeats.
-        heartbeat_threads: u32, Kind::Count(1, 1000), "client.heartbeat.threadPoolSize" = "5", "heartbeat-executor-thread-pool-size" = "2";
+        heartbeat_threads: u32, Kind::Count(1, 1000), "client.heartbeat.threadPoolSize" = "5", "heartbeat-executor-thread-pool-size" = "2", NEXT_RUN;
         /// How far a timed-out heartbeat may stretch the interval.
-        heartbeat_back_off_bound: u32, Kind::Count(1, 1000), "client.heartbeat.exponentialBackOffBound" = "10", "heartbeat-executor-exponential-back-off-bound" = "10";
+        heartbeat_back_off_bound: u32, Kind::Count(1, 1000), "client.heartbeat.exponentialBackOffBound" = "10", "heartbeat-executor-exponential-back-off-bound" = "10", NEXT_RUN;
         /// Threads for refreshing the copy.
-        cache_refresh_threads: u32, Kind::Count(1, 1000), "client.cacheRefresh.threadPoolSize" = "5", "cache-refresh-executor-thread-pool-size" = "2";
+        cache_refresh_threads: u32, Kind::Count(1, 1000), "client.cacheRefresh.threadPoolSize" = "5", "cache-refresh-executor-thread-pool-size" = "2", NEXT_RUN;
         /// How far a timed-out refresh may stretch the interval.
-        cache_refresh_back_off_bound: u32, Kind::Count(1, 1000), "client.cacheRefresh.exponentialBackOffBound" = "10", "cache-refresh-executor-exponential-back-off-bound" = "10";
+        cache_refresh_back_off_bound: u32, Kind::Count(1, 1000), "client.cacheRefresh.exponentialBackOffBound" = "10", "cache-refresh-executor-exponential-back-off-bound" = "10", NEXT_RUN;
         /// Connect timeout towards servers.
-        connect_timeout: Duration, Kind::Seconds(1, DAY_S), "eurekaServer.connectTimeout" = "5", "eureka-server-connect-timeout-seconds" = "5";
+        connect_timeout: Duration, Kind::Seconds(1, DAY_S), "eurekaServer.connectTimeout" = "5", "eureka-server-connect-timeout-seconds" = "5", NEXT_CALL;
         /// Read timeout towards servers.
-        read_timeout: Duration, Kind::Seconds(1, DAY_S), "eurekaServer.readTimeout" = "8", "eureka-server-read-timeout-seconds" = "8";
+        read_timeout: Duration, Kind::Seconds(1, DAY_S), "eurekaServer.readTimeout" = "8", "eureka-server-read-timeout-seconds" = "8", NEXT_CALL;
         /// Idle connections to servers are closed after this time.
-        connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "eurekaserver.connectionIdleTimeoutInSeconds" = "45", "eureka-connection-idle-timeout-seconds" = "30";
+        connection_idle_timeout: Duration, Kind::Seconds(1, DAY_S), "eurekaserver.connectionIdleTimeoutInSeconds" = "45", "eureka-connection-idle-timeout-seconds" = "30", A_POOL;
         /// Connections to one server.
-        connections_per_host: u32, Kind::Count(1, 100_000), "eurekaServer.maxConnectionsPerHost" = "50", "eureka-server-total-connections-per-host" = "50";
+        connections_per_host: u32, Kind::Count(1, 100_000), "eurekaServer.maxConnectionsPerHost" = "50", "eureka-server-total-connections-per-host" = "50", A_POOL;
         /// Start a server's own list of peers with its own zone.
-        prefer_same_zone: bool, Kind::Flag, "preferSameZone" = "true", "prefer-same-zone-eureka" = "true";
+        prefer_same_zone: bool, Kind::Flag, "preferSameZone" = "true", "prefer-same-zone-eureka" = "true", RESOLUTION;
         /// Never ask for deltas. In Netflix's files one key is both the server's and the client's.
         disable_delta: bool, Kind::Flag, "disableDelta" = "false", "disable-delta" = "false";
         /// Hide instances that are not UP from look-ups.
@@ -606,63 +660,63 @@ settings! {
         /// Deregister on a graceful shutdown.
         unregister_on_shutdown: bool, Kind::Flag, "shouldUnregisterOnShutdown" = "true", "should-unregister-on-shutdown" = "true";
         /// Send a change of the local status at once.
-        on_demand_update_status_change: bool, Kind::Flag, "shouldOnDemandUpdateStatusChange" = "true", "on-demand-update-status-change" = "true";
+        on_demand_update_status_change: bool, Kind::Flag, "shouldOnDemandUpdateStatusChange" = "true", "on-demand-update-status-change" = "true", NEXT_CALL;
         /// How long one server is kept before the list is walked from its head again (half to one and a half of it).
-        session_reconnect_interval: Duration, Kind::Seconds(1, DAY_S), "transport.sessionedClientReconnectIntervalSeconds" = "1200", "transport.sessioned-client-reconnect-interval-seconds" = "1200";
+        session_reconnect_interval: Duration, Kind::Seconds(1, DAY_S), "transport.sessionedClientReconnectIntervalSeconds" = "1200", "transport.sessioned-client-reconnect-interval-seconds" = "1200", NEXT_CALL;
         /// Share of the list that must be quarantined for the quarantine to be cleared.
         quarantine_refresh_percentage: f64, Kind::Share(0.0, 1.0), "transport.retryableClientQuarantineRefreshPercentage" = "0.66", "transport.retryable-client-quarantine-refresh-percentage" = "0.66";
         /// The region that the client is in.
-        region: Text, Kind::Text, "region" = "us-east-1", "region" = "us-east-1";
+        region: Text, Kind::Text, "region" = "us-east-1", "region" = "us-east-1", OnChange::Partly("next resolution of servers; which instances are of its own region stays");
         /// Zones of each region, its own first.
-        availability_zones: Pairs, Kind::Pairs, "*.availabilityZones" = "", "availability-zones.*" = "";
+        availability_zones: Pairs, Kind::Pairs, "*.availabilityZones" = "", "availability-zones.*" = "", OnChange::Partly("next resolution of servers; which zone is its own stays, but for a server's peers");
         /// Servers of each zone, separated by commas.
-        service_urls: Pairs, Kind::Pairs, "serviceUrl.*" = "", "service-url.*" = "";
+        service_urls: Pairs, Kind::Pairs, "serviceUrl.*" = "", "service-url.*" = "", RESOLUTION;
         /// Read zones and servers from DNS TXT records.
-        use_dns: bool, Kind::Flag, "shouldUseDns" = "false", "use-dns-for-fetching-service-urls" = "false";
+        use_dns: bool, Kind::Flag, "shouldUseDns" = "false", "use-dns-for-fetching-service-urls" = "false", RESOLUTION;
         /// Domain of these records: `txt.{region}.{domain}`.
-        dns_name: Text, Kind::Text, "eurekaServer.domainName" = "", "eureka-server-d-n-s-name" = "";
+        dns_name: Text, Kind::Text, "eurekaServer.domainName" = "", "eureka-server-d-n-s-name" = "", RESOLUTION;
         /// Port of the servers found so. Netflix: where it is unset, the instance's `port`.
-        dns_port: Text, Kind::Text, "eurekaServer.port" = "", "eureka-server-port" = "";
+        dns_port: Text, Kind::Text, "eurekaServer.port" = "", "eureka-server-port" = "", RESOLUTION;
         /// Connections to all servers together.
-        connections_total: u32, Kind::Count(1, 1_000_000), "eurekaServer.maxTotalConnections" = "200", "eureka-server-total-connections" = "200";
-        /// Spring, `RestClient` transport: time for connecting. Earlier below `restclient.timeout`, `rest-template-timeout`.
-        rest_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-timeout" = "180000";
-        /// Spring, `RestClient` transport: time for the answer. Earlier below `restclient.timeout`, `rest-template-timeout`.
-        rest_socket_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.socket-timeout" = "180000";
+        connections_total: u32, Kind::Count(1, 1_000_000), "eurekaServer.maxTotalConnections" = "200", "eureka-server-total-connections" = "200", A_POOL;
+        /// Spring, `RestClient` transport: time for connecting. Up to 4.3 below `restclient.timeout`, and `rest-template-timeout` (3.1: none).
+        rest_connect_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-timeout" = "180000", NEXT_CALL;
+        /// Spring, `RestClient` transport: time for the answer. Up to 4.3 below `restclient.timeout`, and `rest-template-timeout` (3.1: none).
+        rest_socket_timeout: Duration, Kind::Millis(1, DAY_MS), "" = "180000", "timeout.socket-timeout" = "180000", NEXT_CALL;
         /// Fetch only the instances with this virtual address.
         single_vip: Text, Kind::Text, "registryRefreshSingleVipAddress" = "", "registry-refresh-single-vip-address" = "";
         /// Fetch these other regions, too.
-        remote_regions: Names, Kind::List, "fetchRemoteRegionsRegistry" = "", "fetch-remote-regions-registry" = "";
+        remote_regions: Names, Kind::List, "fetchRemoteRegionsRegistry" = "", "fetch-remote-regions-registry" = "", OnChange::Later("next refresh of the copy");
         /// Fail at construction if the first registration fails.
-        enforce_registration_at_init: bool, Kind::Flag, "shouldEnforceRegistrationAtInit" = "false", "should-enforce-registration-at-init" = "false";
+        enforce_registration_at_init: bool, Kind::Flag, "shouldEnforceRegistrationAtInit" = "false", "should-enforce-registration-at-init" = "false", CONSTRUCTION;
         /// Fail at construction if neither the first fetch nor the backup registry gives anything.
-        enforce_fetch_at_init: bool, Kind::Flag, "shouldEnforceFetchRegistryAtInit" = "false", "should-enforce-fetch-registry-at-init" = "false";
+        enforce_fetch_at_init: bool, Kind::Flag, "shouldEnforceFetchRegistryAtInit" = "false", "should-enforce-fetch-registry-at-init" = "false", CONSTRUCTION;
         /// A registry to start with if the first fetch fails; the scenario says what is in it.
-        backup_registry: Text, Kind::Text, "backupregistry" = "", "backup-registry-impl" = "";
+        backup_registry: Text, Kind::Text, "backupregistry" = "", "backup-registry-impl" = "", CONSTRUCTION;
         /// Compare every delta with a full fetch, whatever the hash says.
         log_delta_diff: bool, Kind::Flag, "printDeltaFullDiff" = "false", "log-delta-diff" = "false";
         /// `full` or `compact`: how much of each instance is asked for.
-        data_accept: Text, Kind::Text, "clientDataAccept" = "full", "client-data-accept" = "full";
+        data_accept: Text, Kind::Text, "clientDataAccept" = "full", "client-data-accept" = "full", NEXT_CALL;
         /// Take servers from the registry itself: `composite`, or nothing.
-        bootstrap_resolver_strategy: Text, Kind::Text, "transport.bootstrapResolverStrategy" = "", "transport.bootstrap-resolver-strategy" = "";
+        bootstrap_resolver_strategy: Text, Kind::Text, "transport.bootstrapResolverStrategy" = "", "transport.bootstrap-resolver-strategy" = "", A_RESOLVER;
         /// Virtual address of the servers that are written to.
-        write_cluster_vip: Text, Kind::Text, "transport.writeClusterVip" = "", "transport.write-cluster-vip" = "";
+        write_cluster_vip: Text, Kind::Text, "transport.writeClusterVip" = "", "transport.write-cluster-vip" = "", A_RESOLVER;
         /// Virtual address of the servers that are read from.
-        read_cluster_vip: Text, Kind::Text, "transport.readClusterVip" = "", "transport.read-cluster-vip" = "";
+        read_cluster_vip: Text, Kind::Text, "transport.readClusterVip" = "", "transport.read-cluster-vip" = "", A_RESOLVER;
         /// Ask for reads the servers that are written to.
-        use_bootstrap_resolver_for_query: bool, Kind::Flag, "transport.useBootstrapResolverForQuery" = "true", "transport.bootstrap-resolver-for-query" = "true";
+        use_bootstrap_resolver_for_query: bool, Kind::Flag, "transport.useBootstrapResolverForQuery" = "true", "transport.bootstrap-resolver-for-query" = "true", A_RESOLVER;
         /// How often servers are taken from the registry again.
-        async_resolver_refresh_interval: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverRefreshIntervalMs" = "300000", "transport.async-resolver-refresh-interval-ms" = "300000";
+        async_resolver_refresh_interval: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverRefreshIntervalMs" = "300000", "transport.async-resolver-refresh-interval-ms" = "300000", NEXT_RUN;
         /// How long the first request waits for them.
-        async_resolver_warm_up_timeout: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverWarmUpTimeoutMs" = "5000", "transport.async-resolver-warm-up-timeout-ms" = "5000";
+        async_resolver_warm_up_timeout: Duration, Kind::Millis(1, DAY_MS), "transport.asyncResolverWarmUpTimeoutMs" = "5000", "transport.async-resolver-warm-up-timeout-ms" = "5000", NEXT_CALL;
         /// A registry fetched longer ago than this names no servers.
         applications_resolver_staleness: Duration, Kind::Seconds(1, DAY_S), "transport.applicationsResolverDataStalenessThresholdSeconds" = "300", "transport.applications-resolver-data-staleness-threshold-seconds" = "300";
         /// Compare servers by address instead of host name.
         applications_resolver_use_ip: bool, Kind::Flag, "transport.applicationsResolverUseIp" = "false", "transport.applications-resolver-use-ip" = "false";
         /// Spring: let the application's health decide the status.
-        health_check_enabled: bool, Kind::Flag, "" = "false", "healthcheck.enabled" = "false";
+        health_check_enabled: bool, Kind::Flag, "" = "false", "healthcheck.enabled" = "false", CONSTRUCTION;
     } inert {
-        Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-request-timeout" = "180000", "a connection pool of 50 is never exhausted by three threads";
+        Kind::Millis(1, DAY_MS), "" = "180000", "timeout.connect-request-timeout" = "180000", "five connections to a server are never exhausted by the threads that use them";
         Kind::Count(1, 1000), "transport.asyncExecutorThreadPoolSize" = "5", "transport.async-executor-thread-pool-size" = "5", "one resolution runs at a time";
         Kind::Flag, "eurekaServer.gzipContent" = "true", "g-zip-content" = "true", "sizes on the wire are estimates without compression";
         Kind::Flag, "allowRedirects" = "false", "allow-redirects" = "false", "it only adds a header for load balancers";
@@ -687,12 +741,12 @@ settings! {
 
 settings! {
     /// Settings of an instance (`eureka.` in Netflix files, `eureka.instance.` in Spring's).
-    InstanceConfig {
+    InstanceConfig: INSTANCE => {
         /// How often the client renews its lease.
-        lease_renewal_interval: Duration, Kind::Seconds(1, DAY_S), "lease.renewalInterval" = "30", "lease-renewal-interval-in-seconds" = "30";
+        lease_renewal_interval: Duration, Kind::Seconds(1, DAY_S), "lease.renewalInterval" = "30", "lease-renewal-interval-in-seconds" = "30", OnChange::Later("next run of the replicator; the heartbeat's next run (upstream: of a new client)");
         /// How long a lease lasts without renewal. The server doubles it for a lease that was renewed.
-        lease_duration: Duration, Kind::Seconds(1, DAY_S), "lease.duration" = "90", "lease-expiration-duration-in-seconds" = "90";
-        /// Ready for traffic from the first moment.
+        lease_duration: Duration, Kind::Seconds(1, DAY_S), "lease.duration" = "90", "lease-expiration-duration-in-seconds" = "90", OnChange::Later("next run of the replicator");
+        /// Ready for traffic from the first moment. Netflix: counts for a server's own instance; an application has said UP before anybody sees it.
         enabled_on_init: bool, Kind::Flag, "traffic.enabled" = "false", "instance-enabled-onit" = "false";
         /// Spring: the status that the application takes once it is ready.
         initial_status: Text, Kind::Text, "" = "UP", "initial-status" = "UP";
@@ -705,11 +759,11 @@ settings! {
         /// Id of the instance, where the product would make one up.
         instance_id: Text, Kind::Text, "instanceId" = "", "instance-id" = "";
         /// Host name, where it is not that of the host.
-        host_name: Text, Kind::Text, "hostname" = "", "hostname" = "";
+        host_name: Text, Kind::Text, "hostname" = "", "hostname" = "", NAMES;
         /// Address, where it is not that of the host.
-        ip_address: Text, Kind::Text, "ipAddress" = "", "ip-address" = "";
+        ip_address: Text, Kind::Text, "ipAddress" = "", "ip-address" = "", NAMES;
         /// Spring: give the address for a host name.
-        prefer_ip_address: bool, Kind::Flag, "" = "false", "prefer-ip-address" = "false";
+        prefer_ip_address: bool, Kind::Flag, "" = "false", "prefer-ip-address" = "false", NAMES;
         /// Port.
         port: Text, Kind::Text, "port" = "80", "non-secure-port" = "";
         /// Whether the port is open.
@@ -749,7 +803,7 @@ settings! {
 
 settings! {
     /// Behaviour of other versions of Eureka, and of models: `fixes:` in a scenario. The defaults are those of current releases.
-    Fixes {
+    Fixes: VERSION => {
         /// A renewed lease lasts twice its duration (all versions).
         lease_double_duration: bool, Kind::Flag, "leaseDoubleDuration" = "true", "lease-double-duration" = "true";
         /// An eviction lowers the expected clients (since 1.9.17).
@@ -772,6 +826,10 @@ settings! {
         empty_apps_removed_on_delta: bool, Kind::Flag, "emptyAppsRemovedOnDelta" = "true", "empty-apps-removed-on-delta" = "true";
         /// A registration without an overridden status is taken as UNKNOWN; else, as with bean codecs, it fails half-way (500).
         override_defaults_to_unknown: bool, Kind::Flag, "overrideDefaultsToUnknown" = "true", "override-defaults-to-unknown" = "true";
+        /// A registration without a version takes the receiver's clock for it; else, as with bean codecs, it has none, and another one over it, or it over another, fails (500).
+        version_defaults_to_now: bool, Kind::Flag, "versionDefaultsToNow" = "true", "version-defaults-to-now" = "true";
+        /// An instance without an overridden status can be written; else every list, answer and batch that it is in fails.
+        encodes_missing_override: bool, Kind::Flag, "encodesMissingOverride" = "true", "encodes-missing-override" = "true";
         /// Clients try the servers of a zone in random order (since 1.10.14); else in the order written.
         shuffle_servers: bool, Kind::Flag, "shuffleServers" = "true", "shuffle-servers" = "true";
         /// Time between reading the status and reading the version when a client writes a registration. 0: at one moment.

@@ -109,6 +109,8 @@ pub struct About {
     pub ip_address: Option<Address>,
     /// Whether the sender left `overriddenStatus` out.
     pub override_absent: bool,
+    /// Whether the sender left `lastDirtyTimestamp` out. What stands in its place then, nobody has said.
+    pub version_absent: bool,
 }
 
 /// What the decoder gives for a registration that says nothing.
@@ -136,6 +138,7 @@ impl Default for About {
             address: None,
             ip_address: None,
             override_absent: false,
+            version_absent: false,
         }
     }
 }
@@ -175,6 +178,7 @@ impl About {
             health_check_url: None,
             secure_health_check_url: None,
             metadata: Arc::default(),
+            override_absent: false,
             ..self.clone()
         };
         if let Some(DataCenter::Amazon(metadata)) = &mut about.data_center {
@@ -234,6 +238,14 @@ impl InstanceInfo {
         self.overridden = status;
         if self.about.override_absent {
             Arc::make_mut(&mut self.about).override_absent = false;
+        }
+    }
+
+    /// Gives it a version, also in the place of one that is missing.
+    pub fn set_version(&mut self, last_dirty: i64) {
+        self.last_dirty = last_dirty;
+        if self.about.version_absent {
+            Arc::make_mut(&mut self.about).version_absent = false;
         }
     }
 

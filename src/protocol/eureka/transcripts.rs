@@ -22,6 +22,7 @@
 //!
 //! An instance is `application/id STATUS @version`, the version being `lastDirtyTimestamp`: a number, or, if it was read from the
 //! clock, the time of the transcript; then what is out of the ordinary (`overriddenStatus=`, `lease=5s/15s`, `metadata.zone=b`, …).
+//! What the sender has left out is `@none` and `overriddenStatus=none`.
 //!
 //! The inputs are `start`, `>`, `←`, `ask`, `set`, `clock +10.000s` (the wall clock is moved), `stop` and `(time passes)`; every
 //! other line is an effect, and must be exactly what the process did, in its order. Some are left out unless the file asks to
@@ -89,6 +90,7 @@ transcripts! {
     server_lease_timestamps
     server_metadata
     server_peers
+    server_poison_record
     server_priming
     server_rate_limit
     server_read_instance
@@ -96,6 +98,7 @@ transcripts! {
     server_reads
     server_reads_one_level
     server_register
+    server_register_without_version
     server_remote_region
     server_self_preservation
     server_start_netflix

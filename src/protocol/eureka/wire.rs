@@ -9,8 +9,8 @@ use crate::protocol::{Address, InstanceId, ServiceId, Status, Wire};
 /// A request. `replication` is the header `x-netflix-discovery-replication: true`.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// `POST apps/{app}`
-    Register { app: ServiceId, info: Arc<InstanceInfo>, replication: bool },
+    /// `POST apps/{app}`; `path` is that `app`, if it is another than the instance's own.
+    Register { path: Option<Arc<str>>, info: Arc<InstanceInfo>, replication: bool },
     /// `PUT apps/{app}/{id}`
     Heartbeat(Heartbeat, bool),
     /// `DELETE apps/{app}/{id}`

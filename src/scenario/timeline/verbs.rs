@@ -2,7 +2,7 @@
 //!
 //! Separate because it is the part of the timeline that grows. A new verb is a line of the table, an [`Action`] and a reader.
 
-use super::{Action, ClockChange, MessageAction, MessageMatch, request};
+use super::{Action, Change, ClockChange, MessageAction, MessageMatch, request};
 use crate::scenario::diagnostic::Spanned;
 use crate::scenario::read::{Fields, FromNode, Reader};
 use crate::scenario::selector::{Route, Selector, Who};
@@ -123,14 +123,12 @@ impl Action {
                     None => what,
                 })
             }
-            Action::Set { who, settings } => {
-                let keys: Vec<&str> = settings.0.iter().map(|setting| setting.key.as_str()).collect();
-                Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
-            }
-            Action::SetClient { who, client, instance } => {
-                let keys = client.0.iter().chain(&instance.0).map(|setting| setting.key.as_str());
-                let keys: Vec<&str> = keys.collect();
-                Some(format!("set {} at {}", keys.join(", "), reader.one_line(who.span)))
+            Action::Set(change) => {
+                let blocks = [&change.server, &change.client, &change.instance].into_iter();
+                let list = if change.of_servers { "peers" } else { "servers" };
+                let keys = blocks.flat_map(|block| &block.0).map(|setting| setting.key.as_str());
+                let keys: Vec<&str> = keys.chain(change.known.as_ref().map(|_| list)).collect();
+                Some(format!("set {} at {}", keys.join(", "), reader.one_line(change.who.span)))
             }
             Action::Resolve(changes) => {
                 let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
@@ -313,6 +311,8 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
         }
         (Some(_), None) | (None, Some(_)) => {}
     }
+    let of_servers = fields.entry("server").is_some();
+    let known = fields.optional(reader, if of_servers { "peers" } else { "servers" });
     let mut settings = Settings::default();
     for entry in fields.rest() {
         match &entry.value.value {
@@ -324,35 +324,38 @@ fn set(reader: &mut Reader, node: &Node) -> Option<Action> {
         }
     }
     let span = fields.span();
-    let of_client = fields.entry("client").is_some();
     fields.finish(reader);
-    // A client's keys, and those of what it registers, are different from each other.
-    let (mut client_settings, mut instance) = (Settings::default(), Settings::default());
-    if of_client {
-        let known = |owner: Owner, key: &str| owner.keys().iter().any(|known| known.matches(key).is_some());
-        for setting in &settings.0 {
-            let key = setting.key.as_str();
-            match !known(Owner::Client, key) && known(Owner::Instance, key) {
-                true => instance.0.push(setting.clone()),
-                false => client_settings.0.push(setting.clone()),
-            }
-        }
-        reader.diagnostics.extend(client_settings.remarks(Owner::Client));
-        reader.diagnostics.extend(instance.remarks(Owner::Instance));
-    } else {
-        reader.diagnostics.extend(settings.remarks(Owner::Server));
-    }
-    if settings.0.is_empty() {
+    if settings.0.is_empty() && known.is_none() {
         return reader.refuse(
             span,
             "`set` sets nothing",
             "such as `{ server: peer1, enable-self-preservation: false }`",
         );
     }
-    match of_client {
-        true => Some(Action::SetClient { who: client?, client: client_settings, instance }),
-        false => Some(Action::Set { who: server?, settings }),
+    let mut blocks = [Settings::default(), Settings::default(), Settings::default()];
+    for setting in settings.0 {
+        blocks[owner_of(&setting.key, of_servers) as usize].0.push(setting);
     }
+    for (owner, block) in [Owner::Server, Owner::Client, Owner::Instance].into_iter().zip(&blocks) {
+        reader.diagnostics.extend(block.remarks(owner));
+    }
+    let [server_settings, client_settings, instance] = blocks;
+    Some(Action::Set(Change {
+        who: if of_servers { server? } else { client? },
+        of_servers,
+        server: server_settings,
+        client: client_settings,
+        instance,
+        known,
+    }))
+}
+
+/// Whose a key is: a server's own first, then its client's, then that of what is registered. A key that nobody has is taken for one of
+/// the first that can be meant.
+fn owner_of(key: &str, of_servers: bool) -> Owner {
+    let first = if of_servers { Owner::Server } else { Owner::Client };
+    let owners = [first, Owner::Client, Owner::Instance];
+    owners.into_iter().find(|owner| owner.find(key).is_some()).unwrap_or(first)
 }
 
 fn resolve(reader: &mut Reader, node: &Node) -> Option<Action> {

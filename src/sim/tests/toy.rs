@@ -271,6 +271,7 @@ pub fn world(names: &[&str]) -> World {
                 address: Address(n),
             })
             .collect(),
+        clusters: Vec::new(),
         addresses,
         instances: names.iter().map(|name| (*name).into()).collect(),
         services: names.iter().map(|name| (*name).into()).collect(),

@@ -30,6 +30,7 @@ pub fn world(names: &[&str], duration_ms: u64, steps: Vec<Step>) -> World {
         zones: vec![Zone { name: "bj-a".into(), region: RegionId(0) }],
         hosts: names.iter().map(|name| host(name)).collect(),
         processes: ids.clone().zip(names).map(|(id, name)| process(id, name)).collect(),
+        clusters: Vec::new(),
         addresses: ids
             .zip(names)
             .map(|(id, name)| AddressEntry {

@@ -177,7 +177,7 @@ impl Client {
     /// The zone that the application is in: what its instance says, else the client's own.
     fn own_zone(&self) -> &str {
         let said = self.local.as_ref().and_then(|local| local.about().zone());
-        said.unwrap_or(&self.told.client().zone)
+        said.unwrap_or(self.zone())
     }
 
     /// Whether an instance is published: `getInstances()` of the client's own region.

@@ -1,6 +1,7 @@
 //! What few clients need, kept apart so that the others stay small: there may be ten thousand of them.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::balancer::Pick;
 use super::endpoints::{Channel, Endpoints, Found};
@@ -17,6 +18,8 @@ use crate::protocol::{Health, Instant};
 pub struct Extras {
     /// The list of servers was made from other settings.
     pub servers_changed: bool,
+    /// The zone that it was built in, if it has been told another one since.
+    pub built_in: Option<Arc<str>>,
     /// Services that its balancer knows.
     pub picks: Vec<Pick>,
     /// What its health check finds.
@@ -59,6 +62,7 @@ impl Extras {
     pub fn unaware_of_regions() -> Extras {
         Extras {
             servers_changed: false,
+            built_in: None,
             picks: Vec::new(),
             health: Health::Up,
             waiting: Vec::new(),
@@ -85,10 +89,12 @@ impl Extras {
         changed
     }
 
-    /// The configured servers, if they were changed since they were last asked for.
+    /// The configured servers, if they were changed since they were last asked for. Which of them are of the own zone goes by the
+    /// zone that the client was built in (`ZoneAffinityClusterResolver`).
     pub fn changed_servers(&mut self, node: &ClientNode) -> Option<Vec<Found>> {
         let changed = std::mem::take(&mut self.servers_changed);
-        changed.then(|| Found::configured(&node.service_urls, &node.zone))
+        let zone = self.built_in.as_ref().unwrap_or(&node.zone);
+        changed.then(|| Found::configured(&node.service_urls, zone))
     }
 
     /// The source of a channel's servers, if it is the registry.

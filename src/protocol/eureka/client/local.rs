@@ -116,9 +116,9 @@ impl Local {
         })
     }
 
-    /// What a heartbeat carries.
+    /// What a heartbeat carries: a client that leaves the version out does so here, too.
     pub fn heartbeat(&self, status: Status) -> Heartbeat {
-        let last_dirty = Stamp::At(self.last_dirty);
+        let last_dirty = if self.about.version_absent { Stamp::Absent } else { Stamp::At(self.last_dirty) };
         Heartbeat { app: self.app, id: self.id, status, last_dirty, overridden: None }
     }
 

@@ -172,8 +172,18 @@ impl Client {
     pub fn reconfigure(&mut self, told: Arc<Config>) {
         self.settings = Arc::clone(&told.client().client);
         self.fixes = Arc::clone(&told.client().fixes);
+        let built_in = Arc::clone(self.zone());
+        let moved = built_in != told.client().zone;
         self.told = told;
-        self.extras_mut().servers_changed = true;
+        let extras = self.extras_mut();
+        extras.servers_changed = true;
+        extras.built_in = moved.then_some(built_in);
+    }
+
+    /// The zone that it was built in, which stays its own.
+    fn zone(&self) -> &Arc<str> {
+        let built_in = self.extras.as_ref().and_then(|extras| extras.built_in.as_ref());
+        built_in.unwrap_or(&self.told.client().zone)
     }
 
     /// Folds the state into a hash.

@@ -212,8 +212,7 @@ impl Client {
     }
 
     fn servers_in(&self, applications: &Applications, vip: &str) -> Vec<Found> {
-        let node = self.told.client();
-        let own = |zone: &Arc<str>| zone.eq_ignore_ascii_case(&node.zone);
+        let own = |zone: &Arc<str>| zone.eq_ignore_ascii_case(self.zone());
         let found = |info: &Arc<InstanceInfo>| {
             let by_ip = self.settings.applications_resolver_use_ip;
             let address = if by_ip { info.about.ip_address } else { info.about.address };

@@ -241,7 +241,7 @@ impl Client {
         match run.kind {
             Kind::Register => {
                 let info = self.own().info(status);
-                Request::Register { app: info.app, info, replication: false }
+                Request::Register { path: None, info, replication: false }
             }
             Kind::Heartbeat => Request::Heartbeat(self.own().heartbeat(status), false),
             Kind::Cancel => {

@@ -4,8 +4,9 @@
 //! These are upstream's decorators `SessionedEurekaHttpClient`, `RetryableEurekaHttpClient` and `RedirectingEurekaHttpClient` as
 //! data: a [`Chain`] is what they keep between requests, a [`Walk`] is one request under way. The caller makes the calls.
 //!
-//! Left out: the metrics layer; and that Spring's two own libraries may follow a redirect below all this, of which nothing is
-//! known.
+//! Left out: the metrics layer; and what the library of Spring's `RestClient` does below all this (Apache HttpComponents 5:
+//! `DefaultRedirectStrategy`, `DefaultHttpRequestRetryStrategy`): it follows redirects, and asks once more, 1 s later, after 429,
+//! 503 or a broken connection. That of `WebClient` follows none.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -20,6 +21,9 @@ use rand::RngCore;
 
 /// Requests that one call on a new server may come to, redirects included (`RedirectingEurekaHttpClient`).
 const MOST_REDIRECTS: u8 = 10;
+
+/// Longer than any run.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
 
 /// What a request asks for, as far as the transport's judgement of the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,14 +59,31 @@ pub fn accepts(kind: Kind, status: u16) -> bool {
 impl Transport {
     /// How long to wait for a connection, and for an answer.
     ///
-    /// Of Spring's `WebClient`, Eureka sets none: its connector waits 30 s for a connection and for ever for an answer (defaults of
-    /// Reactor Netty; not verified in its source).
+    /// For Spring's `WebClient` nobody sets any (spring-cloud-netflix: WebClientTransportClientFactory.java, and every request ends in
+    /// a `block()` without a bound): 30 s for a connection (netty: DefaultChannelConfig.java), and for ever for an answer
+    /// (reactor-netty: HttpClientConfig.java, `responseTimeout`).
     pub fn timeouts(self, settings: &ClientConfig) -> (Duration, Duration) {
-        const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
         match self {
             Transport::Jersey => (settings.connect_timeout, settings.read_timeout),
             Transport::RestClient => (settings.rest_connect_timeout, settings.rest_socket_timeout),
             Transport::WebClient => (Duration::from_secs(30), FOR_EVER),
+        }
+    }
+
+    /// How long a connection is kept idle, how many there may be to one server, and how many in all.
+    ///
+    /// Spring makes a client of its own for each server, so that only the first limit counts. `RestClient`: 3 min and 5
+    /// (httpcomponents-client: RequestConfig.java, PoolingHttpClientConnectionManager.java). `WebClient`: for ever, and twice as many as
+    /// there are processors, at least 16 (reactor-netty: ConnectionProvider.java).
+    ///
+    /// Differs from upstream: before 4.3.2 and 5.0.2 `WebClient` had Reactor Netty's own pool of 500. Five threads reach neither.
+    pub fn connections(self, settings: &ClientConfig) -> (Duration, u32, u32) {
+        match self {
+            Transport::Jersey => {
+                (settings.connection_idle_timeout, settings.connections_per_host, settings.connections_total)
+            }
+            Transport::RestClient => (Duration::from_secs(180), 5, u32::MAX),
+            Transport::WebClient => (FOR_EVER, 16, u32::MAX),
         }
     }
 

@@ -12,6 +12,10 @@
 //! show more than its hash counts. Here such a delta shows, for as long as it is kept, what its objects are whenever it is sent,
 //! beside the hash of when it was generated.
 //!
+//! An instance that the encoder cannot write (one without an overridden status, where bean codecs read and write) blanks every list
+//! in the full form that it would be in: what is kept then is that there is nothing to show. The compact form does not have the
+//! field.
+//!
 //! Left out: the JSON and XML variants of each key, which all readers of one server share here.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -56,7 +60,7 @@ pub(super) enum Payload {
     Apps(Arc<Applications>),
     /// What changed lately, and the objects to be read again whenever it is sent, if that is so.
     Delta(Arc<Delta>, Option<Live>),
-    /// There is no such application.
+    /// There is no such application, or it could not be written.
     Nothing,
 }
 
@@ -182,8 +186,10 @@ impl ResponseCache {
         let ResponseCache { policy, apps, delta, others, versions } = self;
         let common = !query.compact && query.regions.as_ref().is_none_or(|regions| regions.is_empty());
         let payload = match &query.resource {
-            Resource::Apps if common => apps.read(now, *policy, || whole(from)),
-            Resource::Delta if common => delta.read(now, *policy, || changes(None, versions, from)),
+            Resource::Apps if common => apps.read(now, *policy, || encoded(whole, from)),
+            Resource::Delta if common => {
+                delta.read(now, *policy, || encoded(|from| changes(None, versions, from), from))
+            }
             _ => {
                 let key = Key::of(query);
                 let entry = others.entry(key.clone()).or_default();
@@ -201,8 +207,8 @@ impl ResponseCache {
     /// Copies to the second level what somebody has asked for before.
     pub(super) fn fill(&mut self, now: Instant, from: &mut Sources<'_>) {
         let ResponseCache { policy, apps, delta, others, versions } = self;
-        apps.fill(now, *policy, || whole(from));
-        delta.fill(now, *policy, || changes(None, versions, from));
+        apps.fill(now, *policy, || encoded(whole, from));
+        delta.fill(now, *policy, || encoded(|from| changes(None, versions, from), from));
         for (key, entry) in others {
             entry.fill(now, *policy, || generate(key, versions, from));
         }
@@ -219,6 +225,18 @@ impl ResponseCache {
     }
 }
 
+/// What the encoder makes of a payload in the full form: nothing, if it fails on one of the instances.
+fn encoded(payload: impl FnOnce(&mut Sources<'_>) -> Payload, from: &mut Sources<'_>) -> Payload {
+    let payload = payload(from);
+    let instances = match &payload {
+        Payload::Apps(apps) => apps.instances(),
+        Payload::Delta(delta, _) => delta.changes(),
+        Payload::Nothing => return payload,
+    };
+    let fails = !from.encodes_missing_override && instances.iter().any(|info| info.about.override_absent);
+    if fails { Payload::Nothing } else { payload }
+}
+
 fn whole(from: &mut Sources<'_>) -> Payload {
     Payload::Apps(Arc::new(from.applications(None)))
 }
@@ -233,7 +251,7 @@ fn changes(regions: Option<&[Arc<str>]>, versions: &mut Versions, from: &mut Sou
 }
 
 fn generate(key: &Key, versions: &mut Versions, from: &mut Sources<'_>) -> Payload {
-    let payload = match &key.resource {
+    let mut payload = |from: &mut Sources<'_>| match &key.resource {
         Resource::Apps => Payload::Apps(Arc::new(from.applications(key.regions.as_deref()))),
         Resource::Delta => changes(key.regions.as_deref(), versions, from),
         Resource::App(app) => {
@@ -242,10 +260,13 @@ fn generate(key: &Key, versions: &mut Versions, from: &mut Sources<'_>) -> Paylo
         Resource::Vip(vip) => by_vip(vip, |about| about.vip.as_ref(), from),
         Resource::SecureVip(vip) => by_vip(vip, |about| about.secure_vip.as_ref(), from),
     };
-    match payload {
-        Payload::Apps(apps) if key.compact => Payload::Apps(Arc::new(apps.compact())),
-        Payload::Delta(delta, live) if key.compact => Payload::Delta(Arc::new(delta.compact()), live),
-        payload => payload,
+    if !key.compact {
+        return encoded(payload, from);
+    }
+    match payload(from) {
+        Payload::Apps(apps) => Payload::Apps(Arc::new(apps.compact())),
+        Payload::Delta(delta, live) => Payload::Delta(Arc::new(delta.compact()), live),
+        Payload::Nothing => Payload::Nothing,
     }
 }
 

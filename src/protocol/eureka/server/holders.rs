@@ -35,12 +35,14 @@ struct Slot {
     renewal_ms: Option<u32>,
     references: u32,
     status: Status,
+    versioned: bool,
 }
 
 impl Slot {
     fn new(info: Arc<InstanceInfo>) -> Slot {
         let (version, renewal_ms, status) = (info.last_dirty, renewal_ms(&info), info.status);
-        Slot { content: Some(info), version, renewal_ms, references: 1, status }
+        let versioned = !info.about.version_absent;
+        Slot { content: Some(info), version, renewal_ms, references: 1, status, versioned }
     }
 }
 
@@ -102,6 +104,11 @@ impl Holders {
         self.slots[holder.index()].version
     }
 
+    /// Whether it has a version. Comparing one that is missing fails.
+    pub(super) fn versioned(&self, holder: Holder) -> bool {
+        self.slots[holder.index()].versioned
+    }
+
     /// How often the client means to renew, if it says so. Longer than 49 days is taken for 49 days.
     pub(super) fn renewal_interval(&self, holder: Holder) -> Option<Duration> {
         self.slots[holder.index()].renewal_ms.map(|ms| Duration::from_millis(u64::from(ms)))
@@ -113,6 +120,7 @@ impl Holders {
         let info = Arc::make_mut(slot.content.as_mut().expect("a holder that is stored is a reference"));
         change(info);
         (slot.version, slot.renewal_ms, slot.status) = (info.last_dirty, renewal_ms(info), info.status);
+        slot.versioned = !info.about.version_absent;
     }
 
     /// What each read does to an object that says nothing about its lease: from then on it says what such a lease comes to.

@@ -4,6 +4,9 @@
 //! A worker dies (`fixes: workerDiesOnNullMessage`) of an I/O error without a message, [`CallError::Broken`]. The other way to
 //! die, an exception while the list of items is built, which no version guards, cannot happen here: building it cannot fail.
 //!
+//! A batch with an instance that the encoder cannot write fails before it is sent, with an I/O error: like one that did not reach
+//! the peer. So it is tried again, with all that is in it, until the instance's task expires.
+//!
 //! Left out: a read timeout is told from other I/O errors by its message, so that a connect timeout to a host called `spread-1`
 //! counts as one (`read...time...out`); names are not part of errors here.
 
@@ -43,6 +46,8 @@ pub(super) struct Peer {
     connect_timeout: Duration,
     read_timeout: Duration,
     task_life: Duration,
+    /// Whether an instance without an overridden status can be written.
+    encodes_missing_override: bool,
     /// Tells it of instances, in batches.
     instances: Acceptor,
     /// Tells it of groups, one by one. Only where there are groups.
@@ -129,6 +134,7 @@ impl Peer {
             connect_timeout: config.peer_connect_timeout,
             read_timeout: config.peer_read_timeout,
             task_life: config.max_time_for_replication,
+            encodes_missing_override: node.client.fixes.encodes_missing_override,
             instances: Acceptor::new(Policy::batching(config), now),
             groups: node.has_groups().then(|| Acceptor::new(Policy::single(config), now)),
         }
@@ -288,9 +294,14 @@ impl Peer {
     }
 
     /// Sends the batches that have been assigned.
-    fn send_batches(&mut self, outbox: &mut Outbox, holders: &Holders, cx: &mut Cx<'_, Eureka>) {
+    fn send_batches(&mut self, outbox: &mut Outbox, holders: &mut Holders, cx: &mut Cx<'_, Eureka>) {
         for worker in outbox.assigned.drain(..) {
             let tasks = self.instances.batch(worker);
+            if !self.encodes_missing_override && tasks.iter().any(|task| task.lacks_override(holders)) {
+                let mut moment = Moment { now: cx.now(), wall: cx.wall(), holders };
+                self.instances.unsent(worker, Failure::Transient, &mut moment);
+                continue;
+            }
             let items =
                 outbox.batches.list(|items| items.extend(tasks.iter().map(|task| item(task, holders))));
             let tag = Tag::Batch { peer: self.number, worker };
@@ -341,14 +352,19 @@ fn item(task: &Task, holders: &Holders) -> Item {
     };
     let Some(holder) = holder else { return Item::Cancel { app, id } };
     let (status, last_dirty) = (holders.status(holder), holders.version(holder));
+    let versioned = holders.versioned(holder);
     match action {
         Action::Register => Item::Register(Some(Arc::clone(holders.get(holder)))),
         Action::Heartbeat => {
-            let last_dirty = Stamp::At(last_dirty);
+            let last_dirty = if versioned { Stamp::At(last_dirty) } else { Stamp::Absent };
             Item::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden: overridden.map(Ok) })
         }
         Action::Cancel => Item::Cancel { app, id },
-        Action::SetStatus => Item::SetStatus { app, id, status: Some(status), last_dirty },
+        Action::SetStatus => {
+            let last_dirty = if versioned { last_dirty } else { 0 };
+            Item::SetStatus { app, id, status: Some(status), last_dirty }
+        }
+        Action::ClearStatus if !versioned => Item::ClearUnversioned { app, id },
         Action::ClearStatus => Item::ClearStatus { app, id, status: Some(status), last_dirty },
     }
 }

@@ -174,6 +174,8 @@ pub(super) struct Sources<'a> {
     pub(super) falls_back: bool,
     /// Whether a delta is made of copies, as opposed to showing what holds when it is sent.
     pub(super) copies: bool,
+    /// Whether the encoder can write an instance without an overridden status.
+    pub(super) encodes_missing_override: bool,
 }
 
 impl Sources<'_> {

@@ -1,8 +1,5 @@
 //! How an instance comes to be registered: by a registration, or by a change of its metadata, which is one of the object that is
 //! held. A part of the registry, and apart from it because its steps, and what happens if they break off, are a matter of their own.
-//!
-//! Left out: what an encoder makes of a registration that lacks its overridden status, where that fails half-way: in the original it
-//! may fail, too, and blank the registry for all readers.
 
 use std::sync::Arc;
 
@@ -23,7 +20,8 @@ impl Registry {
     /// other servers are told even if the existing one was kept.
     ///
     /// # Errors
-    /// If the overridden status is missing, and that is not taken for none: with the lease in place.
+    /// If the overridden status is missing, and that is not taken for none: with the lease in place. If versions are to be compared
+    /// and one is missing, and that is not taken for now: with nothing done.
     pub(super) fn register(
         &mut self,
         info: Arc<InstanceInfo>,
@@ -31,14 +29,19 @@ impl Registry {
         cx: &mut Cx<'_, Eureka>,
     ) -> Result<Holder, HalfDone> {
         let before = self.about(info.id);
-        let incoming = self.store.holders.insert(self.decoded(info));
+        let info = self.decoded(info, cx.wall().as_millis());
+        let incoming = self.store.holders.insert(info);
         self.enrol(incoming, before, origin, cx)
     }
 
-    /// A registration as the codec makes it out: an overridden status that is missing is none, or stays missing.
-    fn decoded(&self, mut info: Arc<InstanceInfo>) -> Arc<InstanceInfo> {
+    /// A registration as the codec makes it out: an overridden status that is missing is none, a version that is missing is now; or
+    /// they stay missing.
+    fn decoded(&self, mut info: Arc<InstanceInfo>, now_ms: i64) -> Arc<InstanceInfo> {
         if info.about.override_absent && self.fixes.override_defaults_to_unknown {
-            Arc::make_mut(&mut Arc::make_mut(&mut info).about).override_absent = false;
+            Arc::make_mut(&mut info).set_overridden(Status::Unknown);
+        }
+        if info.about.version_absent && self.fixes.version_defaults_to_now {
+            Arc::make_mut(&mut info).set_version(now_ms);
         }
         info
     }
@@ -72,11 +75,29 @@ impl Registry {
         Some(self.enrol(holder, before, Origin::Client, cx))
     }
 
-    /// The common part of registering and changing metadata. Takes over the reference, and gives it back if all goes well.
+    /// The common part of registering and changing metadata. Takes over the reference, and gives it back if all goes well. `before`
+    /// is what the instance said about itself when it began.
     fn enrol(
         &mut self,
         incoming: Holder,
         before: Option<Arc<About>>,
+        origin: Origin,
+        cx: &mut Cx<'_, Eureka>,
+    ) -> Result<Holder, HalfDone> {
+        let id = self.store.holders.get(incoming).id;
+        let result = self.begin_lease(incoming, origin, cx);
+        if let (Some(before), Some(about)) = (before, self.about(id))
+            && !Arc::ptr_eq(&before, &about)
+            && before.metadata != about.metadata
+        {
+            cx.emit(Event::MetadataChanged { instance: id });
+        }
+        result
+    }
+
+    fn begin_lease(
+        &mut self,
+        incoming: Holder,
         origin: Origin,
         cx: &mut Cx<'_, Eureka>,
     ) -> Result<Holder, HalfDone> {
@@ -85,6 +106,12 @@ impl Registry {
         let duration = info.lease.map(|lease| lease.duration).filter(|duration| !duration.is_zero());
         let existing = self.store.lease(id).map(|lease| lease.holder);
         let leased_status = existing.map(|holder| self.store.holders.status(holder));
+        if let Some(holder) = existing
+            && !(self.store.holders.versioned(holder) && self.store.holders.versioned(incoming))
+        {
+            self.store.holders.release(incoming);
+            return Err(HalfDone);
+        }
         let registrant = match existing {
             Some(holder) if self.version(holder) > self.version(incoming) => {
                 if self.fixes.conflict_keeps_content {
@@ -129,11 +156,6 @@ impl Registry {
 
         let info = self.store.holders.get(registrant);
         cx.emit(Event::Registered { instance: id, status: info.status, version: info.last_dirty, origin });
-        if before.is_some_and(|before| {
-            !Arc::ptr_eq(&before, &info.about) && before.metadata != info.about.metadata
-        }) {
-            cx.emit(Event::MetadataChanged { instance: id });
-        }
         assert!(
             self.store.lease(id).is_some_and(|lease| lease.holder == registrant),
             "registered, so leased: {id:?}"

@@ -17,7 +17,7 @@ use super::rules;
 use super::store::Store;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::{Fixes, ServerConfig};
-use crate::protocol::eureka::instance::Action;
+use crate::protocol::eureka::instance::{Action, InstanceInfo};
 use crate::protocol::eureka::node::ServerNode;
 use crate::protocol::eureka::wire::{Query, Stamp};
 use crate::protocol::{Cx, Event, InstanceId, Origin, ServiceId, Status};
@@ -40,7 +40,7 @@ pub(super) enum Assertion {
 pub(super) enum AssertionError {
     /// There is no lease.
     NoLease,
-    /// The version is no number; see [`super::registering::HalfDone`].
+    /// The version is no number, or the object has none to compare it with; see [`super::registering::HalfDone`].
     HalfDone,
 }
 
@@ -208,7 +208,7 @@ impl Registry {
     /// Sets a status, and the override with it. `last_dirty` can only raise the version; one that is no number is noticed late.
     ///
     /// # Errors
-    /// If there is no lease, or the version is no number although it is needed.
+    /// If there is no lease, or the version is no number although it is needed, or the object has none.
     pub(super) fn assert_status(
         &mut self,
         id: InstanceId,
@@ -245,7 +245,7 @@ impl Registry {
         self.store.holders.change(holder, |info| {
             info.set_overridden(overridden);
             if dirties {
-                info.last_dirty = now_ms;
+                info.set_version(now_ms);
             }
             if let Stamp::At(last_dirty) = last_dirty {
                 info.last_dirty = info.last_dirty.max(last_dirty);
@@ -255,7 +255,8 @@ impl Registry {
         if after != before {
             cx.emit(Event::Changed { instance: id, status, version: after.version, origin });
         }
-        if last_dirty == Stamp::Garbage {
+        // Even without a version in the request the original compares: with 0.
+        if last_dirty == Stamp::Garbage || !self.store.holders.versioned(holder) {
             return Err(AssertionError::HalfDone);
         }
         self.mark(holder, Action::Modified, now_ms);
@@ -280,6 +281,11 @@ impl Registry {
         let holder = self.find(id, cx.wall().as_millis()).ok_or(Unreadable)?;
         self.store.holders.change(holder, |info| info.set_overridden(status));
         Ok(())
+    }
+
+    /// Whether the encoder can write an instance.
+    pub(super) fn writes(&self, info: &InstanceInfo) -> bool {
+        self.fixes.encodes_missing_override || !info.about.override_absent
     }
 
     /// The override of an instance, whose hour starts anew.
@@ -309,6 +315,7 @@ impl Registry {
             regions,
             falls_back: !config.disable_transparent_fallback,
             copies: fixes.delta_copies,
+            encodes_missing_override: fixes.encodes_missing_override,
         };
         (cache, sources)
     }

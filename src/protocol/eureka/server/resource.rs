@@ -13,9 +13,10 @@ use super::cache::Payload;
 use super::holders::Holder;
 use super::registry::{Assertion, AssertionError};
 use super::task::Action;
+use crate::protocol::Event;
 use crate::protocol::eureka::Eureka;
 use crate::protocol::eureka::config::Profile;
-use crate::protocol::eureka::instance::{About, InstanceInfo};
+use crate::protocol::eureka::instance::{About, InstanceInfo, LeaseStamps};
 use crate::protocol::eureka::wire::{
     Body, Heartbeat, Item, ItemResult, Pairs, Query, Request, Resource, Response, Stamp, StatusDocument,
 };
@@ -68,7 +69,7 @@ impl Server {
         Ok(match *operation {
             Operation::Register { instance: id } => {
                 let info = Arc::new(self.bare(app(id)?, id, cx.wall().as_millis()));
-                Request::Register { app: info.app, info, replication }
+                Request::Register { path: None, info, replication }
             }
             Operation::Renew { instance: id } => {
                 let (app, status) = (app(id)?, Status::Up);
@@ -118,18 +119,21 @@ impl Server {
             last_updated: now_ms,
             lease: None,
             action: None,
-            about: Arc::new(About { override_key, override_absent: true, ..least }),
+            about: Arc::new(About { override_key, override_absent: true, version_absent: true, ..least }),
         }
     }
 
     fn answer(&mut self, request: Request, cx: &mut Cx<'_, Eureka>) -> Response {
         match request {
-            Request::Register { app, info, replication } => self.register(app, info, replication, cx),
+            Request::Register { path, info, replication } => {
+                self.register(path.as_deref(), info, replication, cx)
+            }
             Request::Heartbeat(heartbeat, replication) => {
                 let (status, newer) = self.heartbeat(&heartbeat, replication, cx);
                 let Some(newer) = newer else { return Response::empty(status) };
                 let stamps = self.registry.store.stamps(heartbeat.id);
-                Response { status, body: Body::Instance(self.put_down(newer), Box::new(stamps)) }
+                let newer = self.put_down(newer);
+                self.instance_answer(status, newer, stamps)
             }
             Request::Cancel { app, id, replication } => {
                 Response::empty(self.cancel((app, id), replication, cx))
@@ -157,9 +161,7 @@ impl Server {
                     None => self.registry.instance_by_id(id, now_ms),
                 };
                 match found {
-                    Some((info, stamps)) => {
-                        Response { status: 200, body: Body::Instance(info, Box::new(stamps)) }
-                    }
+                    Some((info, stamps)) => self.instance_answer(200, info, stamps),
                     None => Response::empty(404),
                 }
             }
@@ -175,7 +177,16 @@ impl Server {
         }
     }
 
-    /// A list that comes out of the response cache.
+    /// One instance, written for this answer. If the encoder fails on it, the request has failed.
+    fn instance_answer(&self, status: u16, info: Arc<InstanceInfo>, stamps: LeaseStamps) -> Response {
+        if !self.registry.writes(&info) {
+            return Response::empty(500);
+        }
+        Response { status, body: Body::Instance(info, Box::new(stamps)) }
+    }
+
+    /// A list that comes out of the response cache. One that could not be written is an answer without a body, or, of a part of the
+    /// registry, none.
     fn read(&mut self, query: &Query, cx: &Cx<'_, Eureka>) -> Response {
         if self.read_limit.refuses(query, &self.registry.config, cx.wall().as_millis()) {
             return Response::empty(503);
@@ -189,7 +200,7 @@ impl Server {
         let body = match self.registry.read(query, cx) {
             Payload::Apps(apps) => Body::Apps(apps),
             Payload::Delta(delta, _) => Body::Delta(delta),
-            Payload::Nothing => return Response::empty(404),
+            Payload::Nothing => return Response::empty(if lists { 204 } else { 404 }),
         };
         Response { status: 200, body }
     }
@@ -212,6 +223,10 @@ impl Server {
         });
         self.results = recycler;
         assert_eq!(results.len(), items.len(), "each item has a result");
+        let mut entities = results.iter().filter_map(|result| result.entity.as_deref());
+        if entities.any(|entity| !self.registry.writes(entity)) {
+            return Response::empty(500);
+        }
         Response { status: 200, body: Body::Batch(results) }
     }
 
@@ -220,7 +235,7 @@ impl Server {
             Item::Register(None) => 500,
             Item::Register(Some(ref info)) => {
                 // What becomes of it is not looked at, but for a failure.
-                let response = self.register(info.app, Arc::clone(info), true, cx);
+                let response = self.register(None, Arc::clone(info), true, cx);
                 if response.status == 500 { 500 } else { 200 }
             }
             Item::Heartbeat(ref heartbeat) => return self.heartbeat(heartbeat, true, cx),
@@ -249,12 +264,12 @@ impl Server {
 
     fn register(
         &mut self,
-        app: ServiceId,
+        path: Option<&str>,
         mut info: Arc<InstanceInfo>,
         replication: bool,
         cx: &mut Cx<'_, Eureka>,
     ) -> Response {
-        if let Err(refusal) = self.validate(app, &mut info) {
+        if let Err(refusal) = self.validate(path, &mut info) {
             return Response { status: 400, body: Body::Text(refusal) };
         }
         let subject = (info.app, info.id);
@@ -303,6 +318,7 @@ impl Server {
     fn heartbeat(&mut self, heartbeat: &Heartbeat, replication: bool, cx: &mut Cx<'_, Eureka>) -> Verdict {
         let id = heartbeat.id;
         if !self.registry.renew(id, origin(replication), cx) {
+            cx.emit(Event::NotFound { instance: id, origin: origin(replication) });
             return (404, None);
         }
         if replication {
@@ -320,6 +336,9 @@ impl Server {
             Stamp::Garbage => return (500, None),
         };
         let Some(holder) = self.registry.find(id, cx.wall().as_millis()) else { return (200, None) };
+        if !self.registry.store.holders.versioned(holder) {
+            return (500, None);
+        }
         let stored = self.registry.store.holders.version(holder);
         if reported > stored {
             // This server's copy is stale: the caller is to register it anew.

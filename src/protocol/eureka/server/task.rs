@@ -71,6 +71,14 @@ impl Task {
         }
     }
 
+    /// Whether it tells of an instance whose overridden status is missing.
+    pub(super) fn lacks_override(&self, holders: &Holders) -> bool {
+        let Subject::Instance { action: Action::Register, holder: Some(holder), .. } = self.subject else {
+            return false;
+        };
+        holders.get(holder).about.override_absent
+    }
+
     /// The task is done with; its reference is given back.
     pub(super) fn release(&self, holders: &mut Holders) {
         if let Subject::Instance { holder: Some(holder), .. } = self.subject {

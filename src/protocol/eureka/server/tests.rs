@@ -214,7 +214,7 @@ impl Driver {
     }
 
     fn register(&mut self, info: InstanceInfo, replication: bool) {
-        let response = self.request(Request::Register { app: info.app, info: Arc::new(info), replication });
+        let response = self.request(Request::Register { path: None, info: Arc::new(info), replication });
         assert_eq!(response.status, 204);
     }
 

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use super::Server;
-use crate::protocol::ServiceId;
 use crate::protocol::eureka::instance::{About, DataCenter, InstanceInfo};
 
 impl Server {
-    /// Looks at a registration that came under the path of `app`. One from Amazon that says no id is given one.
+    /// Looks at a registration. `path` is the application that it came under, if not its own; the case of its letters does not
+    /// count. One from Amazon that says no id is given one.
     ///
     /// # Errors
     /// With the text of the refusal.
-    pub(super) fn validate(&self, app: ServiceId, info: &mut Arc<InstanceInfo>) -> Result<(), Arc<str>> {
+    pub(super) fn validate(&self, path: Option<&str>, info: &mut Arc<InstanceInfo>) -> Result<(), Arc<str>> {
         let about = &*info.about;
         let required = [
             (about.id(), "Missing instanceId"),
@@ -23,9 +23,8 @@ impl Server {
         if let Some((_, refusal)) = required.into_iter().find(|(value, _)| value.is_empty()) {
             return Err(refusal.into());
         }
-        if app != info.app {
-            let (path, body) = (self.name_of(app), &about.app);
-            return Err(format!("Mismatched appName, expecting {path} but was {body}").into());
+        if let Some(path) = path.map(str::to_uppercase).filter(|path| **path != *about.app) {
+            return Err(format!("Mismatched appName, expecting {path} but was {}", about.app).into());
         }
         match &about.data_center {
             None => Err("Missing dataCenterInfo".into()),
@@ -47,16 +46,6 @@ impl Server {
                 Ok(())
             }
         }
-    }
-
-    /// The name of an application, as its instances here give it.
-    fn name_of(&self, app: ServiceId) -> Arc<str> {
-        let store = &self.registry.store;
-        let instance = store.all().find(|(id, _)| store.app(*id) == Some(app));
-        instance.map_or_else(
-            || "another".into(),
-            |(_, lease)| Arc::clone(&store.holders.get(lease.holder).about.app),
-        )
     }
 }
 

@@ -137,7 +137,8 @@ impl Names {
         match (method, &segments[..]) {
             ("POST", ["apps", app]) => {
                 let info = Arc::new(self.info(braced(body)?)?);
-                Ok(Request::Register { app: self.app(app), info, replication })
+                let own = self.app(app) == info.app;
+                Ok(Request::Register { path: (!own).then(|| (*app).into()), info, replication })
             }
             ("PUT", ["apps", app, id]) => {
                 Ok(Request::Heartbeat(self.heartbeat((app, id), parameters()?), replication))
@@ -210,7 +211,9 @@ impl Names {
             "Register" => Item::Register(Some(Arc::new(info))),
             "Heartbeat" => {
                 let overridden = Some(info.overridden).filter(|status| *status != Status::Unknown).map(Ok);
-                Item::Heartbeat(Heartbeat { app, id, status, last_dirty: Stamp::At(last_dirty), overridden })
+                let last_dirty =
+                    if info.about.version_absent { Stamp::Absent } else { Stamp::At(last_dirty) };
+                Item::Heartbeat(Heartbeat { app, id, status, last_dirty, overridden })
             }
             "Cancel" => Item::Cancel { app, id },
             "StatusUpdate" => Item::SetStatus { app, id, status: Some(status), last_dirty },
@@ -234,12 +237,15 @@ impl Names {
                 reported = named;
             } else if let Some((_, known)) = ACTIONS.iter().find(|(name, _)| *name == word) {
                 action = Some(*known);
+            } else if word == "@none" {
+                about.version_absent = true;
             } else if let Some(version) = word.strip_prefix('@') {
                 last_dirty = parse_stamp(version)?;
             } else {
                 let wrong = || format!("not part of an instance: `{word}`");
                 let (name, value) = word.split_once('=').ok_or_else(wrong)?;
                 match name {
+                    "overriddenStatus" if value == "none" => about.override_absent = true,
                     "overriddenStatus" => overridden = required_status(value)?,
                     "lease" if value == "none" => lease = None,
                     "lease" => {

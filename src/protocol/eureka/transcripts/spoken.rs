@@ -79,7 +79,9 @@ impl Names {
             | Event::Changed { instance, status, version, origin: from } => {
                 format!("{name} {} {status} @{} {}", subject(*instance), stamp(*version), origin(*from))
             }
-            Event::Renewed { instance, origin: from } | Event::Deregistered { instance, origin: from } => {
+            Event::Renewed { instance, origin: from }
+            | Event::NotFound { instance, origin: from }
+            | Event::Deregistered { instance, origin: from } => {
                 format!("{name} {} {}", subject(*instance), origin(*from))
             }
             Event::Announced { instance, status, version } => {

@@ -41,10 +41,10 @@ impl Names {
         let subject = |id: &InstanceId| format!("apps/{}", self.subject_name(*id));
         let header = |on: &bool| if *on { format!(" ({REPLICATION})") } else { String::new() };
         match request {
-            Request::Register { app, info, replication } => {
+            Request::Register { path, info, replication } => {
                 format!(
                     "POST apps/{} {{{}}}{}",
-                    self.app_name(*app),
+                    path.as_deref().unwrap_or(self.app_name(info.app)),
                     self.show_info(info),
                     header(replication)
                 )
@@ -119,7 +119,11 @@ impl Names {
                 format!("Register {}", info.as_ref().map_or("?".to_owned(), |info| self.show_info(info)))
             }
             Item::Heartbeat(Heartbeat { app: _, id, status, last_dirty, overridden }) => {
-                let version = if let Stamp::At(ms) = last_dirty { stamp(*ms) } else { "?".to_owned() };
+                let version = match last_dirty {
+                    Stamp::At(ms) => stamp(*ms),
+                    Stamp::Absent => "none".to_owned(),
+                    Stamp::Garbage => "?".to_owned(),
+                };
                 let overridden = overridden.map_or(String::new(), |status| {
                     format!(" overriddenStatus={}", status_or_not(status.ok()))
                 });
@@ -142,11 +146,15 @@ impl Names {
 
     /// An instance, as it is written: what is as usual is left out.
     pub(super) fn show_info(&self, info: &InstanceInfo) -> String {
-        let mut text = format!("{} {} @{}", self.subject_name(info.id), info.status, stamp(info.last_dirty));
+        let version = if info.about.version_absent { "none".to_owned() } else { stamp(info.last_dirty) };
+        let mut text = format!("{} {} @{version}", self.subject_name(info.id), info.status);
         let action = ACTIONS.iter().find(|(_, action)| Some(*action) == info.action);
         text.extend(action.map(|(name, _)| format!(" {name}")));
         if info.overridden != Status::Unknown {
             text += &format!(" overriddenStatus={}", info.overridden);
+        }
+        if info.about.override_absent {
+            text += " overriddenStatus=none";
         }
         match info.lease.map(|lease| (lease.renewal_interval.as_secs(), lease.duration.as_secs())) {
             Some((30, 90)) => {}

@@ -50,7 +50,7 @@ fn when_the_reconciling_fetch_fails_the_delta_stays_applied() {
 
 #[test]
 fn a_refused_delta_is_replaced_by_a_full_fetch() {
-    for status in [302, 403, 404] {
+    for status in [204, 302, 403, 404] {
         let log = refreshed(move |request| match request.kind() {
             "fetch-delta" => Some((0, ok(status))),
             _ => Some((0, body(Body::Apps(up(&[7]))))),
@@ -64,8 +64,11 @@ fn an_unreachable_or_strange_server_never_empties_the_copy() {
     for outcome in [ok(503), Err(CallError::Refused), Err(CallError::ReadTimeout), Err(CallError::Broken)] {
         assert_eq!(refreshed(move |_| Some((0, outcome.clone()))), ["30000 fetch-delta"; 2]);
     }
-    let log = refreshed(|_| Some((0, ok(302))));
-    assert_eq!(log, ["30000 fetch-delta", "30000 fetch"], "no entity: kept");
+    // 204: a registry that the server could not write.
+    for status in [204, 302] {
+        let log = refreshed(move |_| Some((0, ok(status))));
+        assert_eq!(log, ["30000 fetch-delta", "30000 fetch"], "no entity: kept");
+    }
 }
 
 #[test]

@@ -103,6 +103,32 @@ fn the_server_list_is_resolved_again_five_minutes_after_its_first_use() {
     );
 }
 
+/// `ZoneAffinityClusterResolver` is built with the zone of that moment; only what it puts in order is looked up again.
+#[test]
+fn a_client_keeps_the_zone_that_it_was_built_in() {
+    let heads = |profile| {
+        let mut moved = with_a_second_zone(profile);
+        settings(&mut moved).register_with_eureka = false;
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut rig = Rig::application(&moved, move |to, _| {
+            sender.send(to.0).expect("heard");
+            Some((0, ok(500)))
+        });
+        let near = moved.zone.clone();
+        let url = |zone: &str, n: u32| ServiceUrl::new(zone, "h", Address(n));
+        moved.service_urls = [url("far", 3), url(&near, 4)].into();
+        moved.zone = "far".into();
+        rig.input(Input::Reconfigure(told(&moved)));
+        // Told twice: the first zone still counts.
+        rig.input(Input::Reconfigure(told(&moved)));
+        rig.run_to(301_000);
+        receiver.try_iter().last()
+    };
+    // Each of two servers is asked once a refresh, the own zone's first.
+    assert_eq!(heads(Profile::SpringCloud), Some(3));
+    assert_eq!(heads(Profile::Netflix), Some(3));
+}
+
 #[test]
 fn a_wall_clock_stepped_back_makes_older_versions_but_stops_no_task() {
     let mut node = node(Profile::SpringCloud);

@@ -218,6 +218,14 @@ fn timeouts_and_identity_depend_on_the_library() {
     assert_eq!(seconds(Transport::RestClient), (7, 180, Identity::Nobody));
     assert_eq!(seconds(Transport::WebClient), (30, 1_000_000_000, Identity::Nobody));
 
+    let connections = |transport: Transport| {
+        let (idle, per_server, total) = transport.connections(&settings);
+        (idle.as_secs(), per_server, total)
+    };
+    assert_eq!(connections(Transport::Jersey), (30, 50, 200));
+    assert_eq!(connections(Transport::RestClient), (180, 5, u32::MAX));
+    assert_eq!(connections(Transport::WebClient), (1_000_000_000, 16, u32::MAX));
+
     let shared =
         |transport: Transport| transport.pool(Channel::Registration) == transport.pool(Channel::Query);
     assert!(shared(Transport::Jersey) && !shared(Transport::RestClient) && !shared(Transport::WebClient));

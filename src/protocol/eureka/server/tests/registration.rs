@@ -3,12 +3,12 @@
 use super::*;
 use crate::protocol::eureka::instance::DataCenter;
 
-/// The answer to a registration of an instance that says this, under the path of application `path`.
-fn answer(driver: &mut Driver, path: ServiceId, change: impl FnOnce(&mut About)) -> (u16, String) {
+/// The answer to a registration of an instance that says this, under the path of application `path`, if not its own.
+fn answer(driver: &mut Driver, path: Option<&str>, change: impl FnOnce(&mut About)) -> (u16, String) {
     let mut about = About::least("app", "host");
     change(&mut about);
     let info = Arc::new(InstanceInfo { about: Arc::new(about), ..info(1, 100) });
-    let response = driver.request(Request::Register { app: path, info, replication: false });
+    let response = driver.request(Request::Register { path: path.map(Arc::from), info, replication: false });
     let text = match response.body {
         Body::Text(text) => text.to_string(),
         Body::Empty => String::new(),
@@ -30,24 +30,21 @@ fn a_registration_is_refused_for_the_first_thing_that_it_lacks() {
     let nothing: fn(&mut About) = |about| *about = About::default();
     let check = |path, change: fn(&mut About), expected: &str| {
         let mut driver = alone(|_| {});
-        driver.register(
-            InstanceInfo { app: ServiceId(7), about: Arc::new(About::least("seven", "x")), ..info(7, 1) },
-            false,
-        );
         assert_eq!(answer(&mut driver, path, change), (400, expected.to_owned()));
         assert_eq!(driver.held(1), None, "{expected}");
     };
-    check(APP, |about| about.data_center = Some(DataCenter::Nameless), "Missing dataCenterInfo Name");
-    check(APP, no_center, "Missing dataCenterInfo");
-    check(ServiceId(7), no_center, "Mismatched appName, expecting SEVEN but was APP");
-    check(ServiceId(8), no_center, "Mismatched appName, expecting another but was APP");
-    check(ServiceId(7), no_app, "Missing appName");
-    check(ServiceId(7), no_ip, "Missing ip address");
-    check(ServiceId(7), no_host, "Missing hostname");
-    check(ServiceId(7), nothing, "Missing instanceId");
+    check(None, |about| about.data_center = Some(DataCenter::Nameless), "Missing dataCenterInfo Name");
+    check(None, no_center, "Missing dataCenterInfo");
+    check(Some("SEVEN"), no_center, "Mismatched appName, expecting SEVEN but was APP");
+    check(Some("seven"), no_center, "Mismatched appName, expecting SEVEN but was APP");
+    check(Some("app"), no_center, "Missing dataCenterInfo");
+    check(Some("SEVEN"), no_app, "Missing appName");
+    check(Some("SEVEN"), no_ip, "Missing ip address");
+    check(Some("SEVEN"), no_host, "Missing hostname");
+    check(Some("SEVEN"), nothing, "Missing instanceId");
     // Blank is empty: a space passes.
     let mut driver = alone(|_| {});
-    assert_eq!(answer(&mut driver, APP, |about| about.ip_addr = " ".into()).0, 204);
+    assert_eq!(answer(&mut driver, None, |about| about.ip_addr = " ".into()).0, 204);
 }
 
 #[test]
@@ -58,7 +55,7 @@ fn amazon_without_an_id_is_refused_or_given_one() {
     let check = |given: Option<&str>, validates: bool, code: u16, held: Option<&str>| {
         let mut driver = alone(|config| config.validate_data_center_id = validates);
         let (status, text) =
-            answer(&mut driver, APP, |about| about.data_center = Some(DataCenter::Amazon(metadata(given))));
+            answer(&mut driver, None, |about| about.data_center = Some(DataCenter::Amazon(metadata(given))));
         let center = driver.held(1).and_then(|held| held.about.data_center.clone());
         let expected = held.map(|held| DataCenter::Amazon(metadata(Some(held))));
         assert_eq!((status, center), (code, expected), "{given:?}, {validates}: {text}");

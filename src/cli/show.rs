@@ -1,0 +1,51 @@
+//! `regsim show`: the text of a built-in scenario, to read or to begin with.
+
+use std::path::PathBuf;
+
+use super::{Exit, files, library, say};
+use crate::report::write::write_whole;
+
+/// Print a built-in scenario, as a start of your own.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  regsim show eureka/peer-down              read it
+  regsim show eureka/peer-down > my.yaml    begin with it
+  regsim show eureka --to stories           write all of them, and the files that they import, into a folder")]
+pub struct Arguments {
+    /// A name of `regsim list`, or a folder of them
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Write the files into a folder instead; files that are there already stay
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+/// Carries it out.
+pub fn carry_out(arguments: &Arguments) -> Exit {
+    let found = library::find(&arguments.name);
+    if found.is_empty() {
+        eprintln!("error: {}", files::unknown(&arguments.name));
+        return Exit::Misuse;
+    }
+    let Some(folder) = &arguments.to else {
+        for shipped in &found {
+            say(String::from_utf8_lossy(shipped.text()).trim_end());
+        }
+        return Exit::Held;
+    };
+    let mut exit = Exit::Held;
+    for (name, text) in found.iter().flat_map(library::Shipped::files) {
+        let path = folder.join(name);
+        if path.exists() {
+            eprintln!("error: `{}` is there already", path.display());
+            exit = Exit::Misuse;
+        } else if let Err(error) = write_whole(&path, &text) {
+            eprintln!("error: {error}");
+            return Exit::Misuse;
+        } else {
+            say(&path.display().to_string());
+        }
+    }
+    exit
+}
