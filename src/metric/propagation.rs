@@ -17,7 +17,7 @@ use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, Operation, SimTime, Status, View};
 
 /// Pairs of observer and instance that are followed; servers always are.
-const PAIRS: usize = 100_000;
+const PAIRS: usize = 50_000;
 /// Differences between views that are remembered: thousands of clients go from one view to another.
 const REMEMBERED: usize = 4;
 
@@ -374,8 +374,11 @@ impl Tracker {
             let listed = observer.running.and_then(|_| cluster.listed_status(observer.node, instance));
             if listed.is_some_and(|status| status != to) { Pair::OWES } else { Pair::NOTHING }
         };
-        let pairs = self.observers.iter().map(pair).collect();
-        self.status_changes.insert(instance, StatusChange { at, to, pairs });
+        let pairs: Box<[Pair]> = self.observers.iter().map(pair).collect();
+        // An instance that is not listed yet, as when it starts, changes for nobody.
+        if pairs.contains(&Pair::OWES) {
+            self.status_changes.insert(instance, StatusChange { at, to, pairs });
+        }
     }
 
     fn close_status(&mut self, at: SimTime, instance: InstanceId, last: bool) {
@@ -449,6 +452,9 @@ impl Tracker {
         }
         let Some(change) = self.status_changes.get_mut(&instance) else { return };
         let pair = &mut change.pairs[place];
+        if *pair == Pair::NOTHING {
+            return;
+        }
         match status {
             Some(status) if status == change.to => {
                 pair.shows(at);

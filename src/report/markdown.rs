@@ -128,7 +128,7 @@ fn spread_of(summary: &SeedsSummary, name: &str, label: &str, unit: Unit) -> Opt
 fn messages(page: &mut String, cost: &Ledger) {
     let used: Vec<(PathClass, &str)> = PathClass::ALL
         .into_iter()
-        .filter(|(class, _)| cost.rows().iter().any(|row| row.tallies[*class as usize].messages > 0))
+        .filter(|(class, _)| cost.rows().any(|row| row.tallies[*class as usize].messages > 0))
         .collect();
     let mut head = vec!["messages (bytes) by kind".to_owned()];
     head.extend(used.iter().map(|(_, name)| name.replace('_', " ")));
