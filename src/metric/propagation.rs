@@ -181,6 +181,9 @@ struct StatusChange {
 /// How two views differ: the instance, whether it is listed in the one, its status in the other.
 type Difference = (InstanceId, bool, Option<Status>);
 
+/// Two views and how they differ.
+type Compared = (Arc<View>, Arc<View>, Arc<[Difference]>);
+
 /// The fold.
 pub struct Tracker {
     observers: Vec<Observer>,
@@ -195,7 +198,7 @@ pub struct Tracker {
     /// One row an instance, one column an observer: changes of instances are what happens most.
     pairs: Vec<Pair>,
     status_changes: BTreeMap<InstanceId, StatusChange>,
-    differences: [Option<(Arc<View>, Arc<View>, Arc<[Difference]>)>; REMEMBERED],
+    differences: [Option<Compared>; REMEMBERED],
     next: usize,
     users: Class,
     found: Propagation,
