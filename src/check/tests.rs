@@ -444,6 +444,25 @@ fn no_replication_loop() {
     assert_eq!(run(vec![registered(1, A, 1), written(3, A, 1, Origin::Sync)]), Verdict::Inconclusive);
 }
 
+/// Behind a balancer a server may be its own peer: what comes back is no loop.
+#[test]
+fn a_balancer_may_lead_a_server_back_to_itself() {
+    use crate::plan::world::{AddressEntry, Behind};
+    let verdict = |behind: Vec<Vec<NodeId>>| {
+        let entry = |nodes| AddressEntry { name: "x:1".to_owned(), behind: Behind::Processes(nodes) };
+        let world = World { addresses: behind.into_iter().map(entry).collect(), ..world() };
+        let mut judge = Judge::new(&world, &[], &premises());
+        judge.record(&at(0, What::Started { node: A }));
+        judge.record(&registered(1, A, 1));
+        judge.record(&written(2, A, 1, Origin::Replica));
+        let findings = judge.finish(SimTime::from_secs(600));
+        findings.iter().find(|finding| finding.name == "no-replication-loop").expect("always on").verdict
+    };
+    assert_eq!(verdict(vec![vec![A], vec![B]]), Verdict::Violated);
+    assert_eq!(verdict(vec![vec![A, B]]), Verdict::Inconclusive);
+    assert_eq!(verdict(vec![vec![A], vec![B], vec![A]]), Verdict::Inconclusive);
+}
+
 #[test]
 fn no_resurrection() {
     let expected = || Expected::Holds(Invariant::NoResurrection);
