@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::run::{Arguments, Done, Failure, Format, Story};
 use super::{Exit, files, say};
 use crate::check::Verdict;
-use crate::report::summary::{CureResult, Summary};
+use crate::report::summary::{CureResult, SeedsSummary, Summary};
 use crate::report::text::Timeline;
 use crate::report::write::{WriteError, write_whole};
-use crate::report::{convergence, ensemble, fill};
+use crate::report::{convergence, ensemble, fill, markdown, measured};
 
 /// Failing seeds of a sweep that get reports of their own.
 const REPORTED_FAILURES: usize = 5;
@@ -60,7 +60,7 @@ pub fn report(story: &Story, done: Vec<Result<Done, Failure>>, arguments: &Argum
 
 /// One run: its files, then its timeline or its line of JSON.
 fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
-    write_run(done)?;
+    write_run(story, done, arguments)?;
     match arguments.format {
         Format::Json => say(&summary(done, Some(&done.folder)).line()),
         Format::Text => {
@@ -68,6 +68,7 @@ fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteErr
             let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
             let checks = fill::checks(&done.outcome.findings);
             let cures = cures(done);
+            let measured = measured::lines(&fill::metrics(&done.outcome.measured));
             let replay = replay(story, done.outcome.seed, arguments);
             let folder = done.folder.display().to_string();
             let timeline = Timeline {
@@ -75,6 +76,7 @@ fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteErr
                 verdict: done.outcome.verdict,
                 checks: &checks,
                 cures: &cures,
+                measured: &measured,
                 replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
                 report: Some(&folder),
                 columns: 100,
@@ -100,7 +102,7 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
     for done in made {
         let reported = failed().take(REPORTED_FAILURES).any(|it| it.outcome.seed == done.outcome.seed);
         if reported {
-            write_run(done)?;
+            write_run(story, done, arguments)?;
         }
         let line = summary(done, reported.then_some(&*done.folder)).line();
         if arguments.format == Format::Json {
@@ -109,9 +111,25 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
         let _ = writeln!(lines, "{line}");
     }
     write_whole(&folder.join("runs.jsonl"), lines.as_bytes())?;
+    let count = |verdict| made.iter().filter(|done| done.outcome.verdict == verdict).count() as u64;
+    let summary = SeedsSummary {
+        scenario: first.plan.name.clone(),
+        system: first.plan.system.name().to_owned(),
+        runs: made.len() as u64,
+        held: count(Verdict::Holds),
+        violated: count(Verdict::Violated),
+        inconclusive: count(Verdict::Inconclusive),
+        metrics: fill::spreads(made.iter().map(|done| &done.outcome.measured)),
+    };
+    let commands = failed().take(REPORTED_FAILURES);
+    let commands: Vec<String> = commands.map(|done| replay(story, done.outcome.seed, arguments)).collect();
+    let page = markdown::seeds(&summary, &[("ensemble.svg", "All runs over time")], &commands);
+    write_whole(&folder.join("summary.md"), page.as_bytes())?;
+    write_whole(&folder.join("summary.json"), summary.file().as_bytes())?;
     if arguments.format == Format::Text {
         say(&sheet.title);
         say(&format!("{} of {} runs held", made.len() - failed().count(), made.len()));
+        measured::spread_lines(&summary).iter().for_each(|line| say(line));
         for done in failed().take(REPORTED_FAILURES) {
             say(&format!("  seed {}: {}", done.outcome.seed, done.outcome.verdict.name()));
             say(&format!("    replay  {}", replay(story, done.outcome.seed, arguments)));
@@ -125,13 +143,17 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
 }
 
 /// The files of one run.
-fn write_run(done: &Done) -> Result<(), WriteError> {
+fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
     let digest = done.outcome.digest.to_string();
-    let sheet =
-        convergence::sheet(&fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured));
+    let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
+    let sheet = convergence::sheet(&view);
     write_whole(&done.folder.join("convergence.svg"), sheet.svg().as_bytes())?;
     write_whole(&done.folder.join("convergence.png"), &sheet.png())?;
-    write_whole(&done.folder.join("summary.json"), summary(done, Some(&done.folder)).file().as_bytes())
+    let summary = summary(done, Some(&done.folder));
+    let replay = replay(story, done.outcome.seed, arguments);
+    let page = markdown::run(&summary, &view.finding(), &done.outcome.measured.cost, &replay);
+    write_whole(&done.folder.join("summary.md"), page.as_bytes())?;
+    write_whole(&done.folder.join("summary.json"), summary.file().as_bytes())
 }
 
 fn summary(done: &Done, folder: Option<&Path>) -> Summary {

@@ -82,6 +82,7 @@ proptest! {
             verdict: Verdict::Holds,
             checks: &[],
             cures: &[],
+            measured: &[],
             replay: None,
             report: None,
             columns: 80,

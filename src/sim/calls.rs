@@ -58,6 +58,8 @@ pub(super) struct Exchange<P: Protocol> {
     first_sent: SimTime,
     sent: SimTime,
     attempt: u32,
+    /// The row of the ledger in which its request was counted.
+    row: u8,
     /// When the first byte of the answer arrives.
     first_byte: SimTime,
     body: Body<P>,
@@ -161,6 +163,7 @@ impl<P: Protocol> Simulation<P> {
             first_sent: self.now,
             sent: self.now,
             attempt: 0,
+            row: 0,
             first_byte: SimTime::MAX,
             body: Body::Request(request),
         });
@@ -409,9 +412,11 @@ impl<P: Protocol> Simulation<P> {
         self.arm_timeout(index, read_timeout_ns);
         let call = &mut self.calls[index];
         (call.stage, call.sent, call.first_sent, call.attempt) = (Stage::Request, self.now, self.now, 0);
-        let (Body::Request(request), Target::Process(server, _)) = (&call.body, call.target) else {
+        let (Body::Request(request), Target::Process(server, host)) = (&call.body, call.target) else {
             unreachable!("a request is sent once, to a process")
         };
+        let class = self.network.distance(self.nodes[call.caller.index()].host, host);
+        call.row = self.ledger.count(request.kind(), class, request.bytes());
         match self.messages.fate(request, call.caller, server, self.now) {
             Fate::Pass => self.travel_forth(index, Purpose::Request, 0),
             Fate::Delay(by_ns) => self.travel_forth(index, Purpose::Request, by_ns),
@@ -482,6 +487,7 @@ impl<P: Protocol> Simulation<P> {
             }
         } else {
             node.service.waiting.push_back(index);
+            self.ledger.waiting(node.service.waiting.len());
             self.calls[index].stage = Stage::Queued;
         }
     }
@@ -528,7 +534,9 @@ impl<P: Protocol> Simulation<P> {
         let call = &mut self.calls[index];
         (call.stage, call.sent, call.first_sent, call.attempt) = (Stage::Answer, self.now, self.now, 0);
         let fate = match (&result, call.target) {
-            (Ok(response), Target::Process(server, _)) => {
+            (Ok(response), Target::Process(server, host)) => {
+                let class = self.network.distance(host, self.nodes[call.caller.index()].host);
+                self.ledger.count_in(call.row, class, response.bytes());
                 self.messages.fate(response, server, call.caller, self.now)
             }
             _ => Fate::Pass,

@@ -13,6 +13,7 @@ use crate::protocol::random::happens;
 use crate::protocol::{Key, SimTime};
 
 use super::latency::Distribution;
+use super::ledger::PathClass;
 
 /// First retransmission of unacknowledged data; it doubles. Linux: `TCP_RTO_MIN`.
 const RETRANSMIT_FIRST_NS: u64 = 200_000_000;
@@ -72,6 +73,8 @@ pub(super) struct Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     zones: Vec<u32>,
+    /// The region of each zone.
+    regions: Vec<u32>,
     zone_count: usize,
     /// Where the bursts of loss of each zone's paths come from, and of the paths that a step changes.
     zone_numbers: Vec<u32>,
@@ -198,6 +201,7 @@ impl Network {
         }
         Network {
             zones: world.hosts.iter().map(|host| host.zone.0).collect(),
+            regions: world.zones.iter().map(|zone| zone.region.0).collect(),
             zone_count: world.zones.len(),
             zone_numbers: world.zones.iter().map(|zone| stable(key.child(&zone.name))).collect(),
             key,
@@ -209,6 +213,18 @@ impl Network {
             mended: VecDeque::new(),
             changes: Vec::new(),
             last_mended: SimTime::ZERO,
+        }
+    }
+
+    /// How far apart two hosts are.
+    #[inline]
+    pub fn distance(&self, from: HostId, to: HostId) -> PathClass {
+        let (source, target) = (self.zones[from.index()] as usize, self.zones[to.index()] as usize);
+        match (source == target, self.regions[source] == self.regions[target]) {
+            (true, _) if from == to => PathClass::SameHost,
+            (true, _) => PathClass::SameZone,
+            (false, true) => PathClass::SameRegion,
+            (false, false) => PathClass::CrossRegion,
         }
     }
 
