@@ -81,6 +81,7 @@ proptest! {
             run: &run,
             verdict: Verdict::Holds,
             checks: &[],
+            happened: &[],
             replay: None,
             report: None,
             columns: 80,
