@@ -26,17 +26,22 @@ pub struct Outcome {
     pub end: End,
     /// What the checks found.
     pub findings: Vec<Finding>,
-    /// The verdict over all of them.
+    /// The verdict over all of them, and over the cures.
     pub verdict: Verdict,
     /// What was measured.
     pub measured: Measured,
+    /// What came of the same seed with each of the plan's cures.
+    pub cures: Vec<Outcome>,
 }
 
-/// Runs a plan with a seed. `watcher` sees the history as it goes by.
+/// Runs a plan with a seed, then with each of its cures. `watcher` sees the history of the plan as written as it goes by.
 pub fn run(plan: &Plan, seed: u64, watcher: &mut dyn Observer) -> Outcome {
-    match &plan.system {
+    let mut outcome = match &plan.system {
         System::Eureka(configs) => simulate::<Eureka>(plan, configs, &premises(plan, configs), seed, watcher),
-    }
+    };
+    outcome.cures = plan.cures.iter().map(|cure| run(&cure.plan, seed, &mut ())).collect();
+    outcome.verdict = outcome.cures.iter().map(|cured| cured.verdict).fold(outcome.verdict, Verdict::max);
+    outcome
 }
 
 fn simulate<P: Protocol>(
@@ -65,6 +70,7 @@ fn simulate<P: Protocol>(
         findings,
         verdict,
         measured,
+        cures: Vec::new(),
     }
 }
 
@@ -126,8 +132,10 @@ pub fn verify(plan: &Plan, outcome: &Outcome) -> Result<(), Box<Divergence>> {
         return Ok(());
     }
     let (mut one, mut other) = (Vec::new(), Vec::new());
-    run(plan, outcome.seed, &mut one);
-    run(plan, outcome.seed, &mut other);
+    for plan in std::iter::once(plan).chain(plan.cures.iter().map(|cure| &cure.plan)) {
+        run(plan, outcome.seed, &mut one);
+        run(plan, outcome.seed, &mut other);
+    }
     let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
     Err(Box::new(Divergence {
         seed: outcome.seed,
@@ -176,7 +184,7 @@ fn repairing_meshes(
         let replicates_to = |other: &NodeId| {
             let address = world.processes[other.index()].address;
             let urls = &server.client.service_urls;
-            urls.iter().any(|url| url.address == address && url.host != server.hostname)
+            urls.iter().any(|url| url.address == address && !server.is_me(&url.text, &url.host))
         };
         repairing[cluster] &= server.server.sync_when_timestamp_differs
             && clusters[cluster].iter().all(|other| *other == node || replicates_to(other));

@@ -11,7 +11,7 @@ use super::{Exit, files, say, tell};
 use crate::check::Verdict;
 use crate::report::chronicle::Chronicle;
 use crate::report::chronicle::words::Shade;
-use crate::report::summary::Summary;
+use crate::report::summary::{CureResult, Summary};
 use crate::report::text::{self, Timeline};
 use crate::report::write::{WriteError, write_together};
 use crate::report::{convergence, fill};
@@ -76,12 +76,14 @@ fn timeline(story: &Story, done: &Done, folder: Option<&Path>, arguments: &Argum
     let digest = done.outcome.digest.to_string();
     let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
     let checks = fill::checks(&done.outcome.findings);
+    let cures = cures(done);
     let replay = replay(story, done.outcome.seed, arguments);
     let folder = folder.map(|folder| folder.display().to_string());
     let timeline = Timeline {
         run: &view,
         verdict: done.outcome.verdict,
         checks: &checks,
+        cures: &cures,
         happened: &done.happened,
         replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
         report: folder.as_deref(),
@@ -129,8 +131,22 @@ pub fn summary(done: &Done, folder: Option<&Path>) -> Summary {
         wall_ms: u64::try_from(rounded(done.wall).as_millis()).unwrap_or(u64::MAX),
         checks: fill::checks(&outcome.findings),
         metrics: fill::metrics(&outcome.measured),
+        cures: cures(done),
         report: folder.map(|folder| folder.display().to_string()),
     }
+}
+
+/// What came of each cure.
+fn cures(done: &Done) -> Vec<CureResult> {
+    let cures = done.plan.cures.iter().zip(&done.outcome.cures);
+    let cures = cures.map(|(cure, outcome)| CureResult {
+        about: cure.about.clone(),
+        verdict: outcome.verdict,
+        digest: outcome.digest.to_string(),
+        checks: fill::checks(&outcome.findings),
+        metrics: fill::metrics(&outcome.measured),
+    });
+    cures.collect()
 }
 
 fn rounded(wall: Duration) -> Duration {

@@ -9,6 +9,7 @@ mod about;
 mod changes;
 mod fleet;
 mod judgement;
+mod limits;
 mod nodes;
 mod places;
 mod registries;
@@ -18,7 +19,7 @@ mod targets;
 
 use self::changes::Told;
 use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
-use super::{Plan, System, clusters};
+use super::{Cure, Plan, System, clusters};
 use crate::protocol::eureka;
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
@@ -103,12 +104,17 @@ impl Plan {
     /// All names that do not exist, and all that cannot be, with their places in the scenario or in a file that it names.
     pub fn resolve_for(scenario: &Scenario, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
         let mut resolver = Resolver::new(scenario, seed);
+        if !resolver.within_limits() {
+            return Err(resolver.diagnostics);
+        }
         resolver.resolve_places();
         resolver.resolve_fleet();
         let paths = resolver.resolve_paths();
         resolver.resolve_schedule();
         let (expectations, latest) = resolver.resolve_expectations();
         let duration = resolver.duration(latest);
+        resolver.limit_requests(duration);
+        let cures = resolver.cures(seed);
         let epoch_ms = EPOCH_MS + (resolver.chance.child("epoch").draw(0, 0, 0, 0) % 60_000) as i64;
         if !resolver.diagnostics.is_empty() {
             let mut diagnostics = resolver.diagnostics;
@@ -117,6 +123,10 @@ impl Plan {
             diagnostics.dedup();
             return Err(diagnostics);
         }
+        let vary = scenario.vary.iter().map(|one| {
+            let values = one.values.iter().map(|value| value.value.clone()).collect();
+            (one.path.value.clone(), values)
+        });
         // What stands in `system` is noted for each process that it concerns.
         let mut found: Vec<&Diagnostic> = Vec::new();
         for note in resolver.notes.iter().filter(|note| !scenario.notes.contains(note)) {
@@ -154,6 +164,8 @@ impl Plan {
             world,
             expectations,
             seed,
+            cures,
+            vary: vary.collect(),
             notes: notes.collect(),
         })
     }
@@ -236,6 +248,21 @@ impl<'s> Resolver<'s> {
             let help = "regions, zones, hosts, servers and services need names of their own";
             self.error(name.span, format!("one name for two things: `{}`", name.value), Some(help.into()));
         }
+    }
+
+    /// The scenario's cures, resolved as it is.
+    fn cures(&mut self, seed: u64) -> Vec<Cure> {
+        let mut cures = Vec::new();
+        for cure in &self.scenario.cures {
+            match Plan::resolve_for(&cure.scenario, seed) {
+                Ok(plan) => {
+                    let (about, changes) = (cure.about.clone(), cure.changes.clone());
+                    cures.push(Cure { about, changes, plan });
+                }
+                Err(diagnostics) => self.diagnostics.extend(diagnostics),
+            }
+        }
+        cures
     }
 
     /// When the run ends: as said, or late enough for everything that is expected.

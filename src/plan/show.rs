@@ -43,6 +43,16 @@ impl fmt::Display for Plan {
         for expectation in &self.expectations {
             writeln!(f, "  line {:>3}  {}", expectation.line, expectation.text)?;
         }
+        for cure in &self.cures {
+            writeln!(f, "\ncure, with which all of this must hold\n  {}", cure.about)?;
+            cure.changes.iter().try_for_each(|change| writeln!(f, "  {change}"))?;
+        }
+        if !self.vary.is_empty() {
+            writeln!(f, "\nto sweep, {} combinations", self.combinations())?;
+        }
+        for (path, values) in &self.vary {
+            writeln!(f, "  {path}: {}", values.join(", "))?;
+        }
         if !self.notes.is_empty() {
             writeln!(f, "\nnotes")?;
         }
@@ -51,6 +61,11 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// How many combinations of values are to be swept.
+    pub fn combinations(&self) -> u64 {
+        self.vary.iter().fold(1, |product, (_, values)| product.saturating_mul(values.len() as u64))
+    }
+
     /// Starts and steps, in order of time.
     fn lines(&self) -> Vec<(SimTime, String)> {
         let world = &self.world;

@@ -220,6 +220,8 @@ mod tests {
             world: World { steps, duration: seconds(120), ..World::default() },
             expectations: Vec::new(),
             seed: 1,
+            cures: Vec::new(),
+            vary: Vec::new(),
             notes: Vec::new(),
         }
     }

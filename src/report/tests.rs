@@ -81,6 +81,7 @@ proptest! {
             run: &run,
             verdict: Verdict::Holds,
             checks: &[],
+            cures: &[],
             happened: &[],
             replay: None,
             report: None,

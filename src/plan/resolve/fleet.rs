@@ -8,9 +8,10 @@ use super::{Named, Resolver};
 use crate::plan::world::{AddressEntry, Behind, HostId, Process, Role, ServiceModel, Traffic, ZoneId};
 use crate::protocol::{Key, NodeId, ServiceId, SimTime};
 use crate::scenario::diagnostic::{Span, Spanned};
-use crate::scenario::fleet::Server;
+use crate::scenario::fleet::{Calls, Server, Service};
 use crate::scenario::topology::Behind as WrittenBehind;
 use crate::scenario::units::Range;
+use std::ops::Range as Numbers;
 use std::time::Duration;
 
 /// The port of a server that names none.
@@ -110,40 +111,44 @@ impl<'s> Resolver<'s> {
     fn add_instances(&mut self) {
         let scenario = self.scenario;
         for service in &scenario.services {
-            let count = service.instances.value;
-            let zones: Vec<ZoneId> = service.zones.iter().map(|zone| self.zone_of(Some(zone))).collect();
-            let shared =
-                service.host.as_ref().map(|host| self.host_of(Some(host), service.zones.first(), ""));
             let mut nodes = Vec::new();
-            for index in 0..count {
-                let node = NodeId(self.processes.len() as u32);
-                let name = format!("{}/{index}", service.name.value);
-                let zone = zones.get(index as usize % zones.len().max(1)).copied().unwrap_or(ZoneId(0));
-                let host = shared.unwrap_or_else(|| self.add_host(name.clone(), zone));
-                // On a shared host each instance has a port of its own; in the address it is for display only.
-                let port = service.imported.as_ref().and_then(|config| config.port.as_ref());
-                let first = port.map_or(INSTANCE_PORT, |port| port.value);
-                let offset = if shared.is_some() { index as u16 } else { 0 };
-                self.ports.push((first.saturating_add(offset), port.is_some()));
-                let address = format!("{name}:{INSTANCE_PORT}");
-                let address =
-                    self.address(AddressEntry { name: address, behind: Behind::Processes(vec![node]) });
-                let start = service.start.as_ref().map_or(START_WITHIN, |start| start.value);
-                let start = self.draw_start(Some(start), SimTime::ZERO, &name);
-                self.processes.push(Process {
-                    name,
-                    host,
-                    role: Role::Client,
-                    start,
-                    service: INSTANCE_MODEL,
-                    pools: Vec::new(),
-                    instance: None,
-                    subscribes: false,
-                    address,
-                });
-                nodes.push(node);
+            for (instances, told) in service.runs() {
+                self.add_run(&mut nodes, instances, told);
             }
             self.name(&service.name, Named::Service(nodes));
+        }
+    }
+
+    /// Instances of which the same is said.
+    fn add_run(&mut self, nodes: &mut Vec<NodeId>, instances: Numbers<usize>, told: &Service) {
+        let zones: Vec<ZoneId> = told.zones.iter().map(|zone| self.zone_of(Some(zone))).collect();
+        let shared = told.host.as_ref().map(|host| self.host_of(Some(host), told.zones.first(), ""));
+        for index in instances {
+            let node = NodeId(self.processes.len() as u32);
+            let name = format!("{}/{index}", told.name.value);
+            let zone = zones.get(index % zones.len().max(1)).copied().unwrap_or(ZoneId(0));
+            let host = shared.unwrap_or_else(|| self.add_host(name.clone(), zone));
+            // On a shared host each instance has a port of its own; in the address it is for display only.
+            let port = told.imported.as_ref().and_then(|config| config.port.as_ref());
+            let first = port.map_or(INSTANCE_PORT, |port| port.value);
+            let offset = if shared.is_some() { index as u16 } else { 0 };
+            self.ports.push((first.saturating_add(offset), port.is_some()));
+            let address = format!("{name}:{INSTANCE_PORT}");
+            let address = self.address(AddressEntry { name: address, behind: Behind::Processes(vec![node]) });
+            let start = told.start.as_ref().map_or(START_WITHIN, |start| start.value);
+            let start = self.draw_start(Some(start), SimTime::ZERO, &name);
+            self.processes.push(Process {
+                name,
+                host,
+                role: Role::Client,
+                start,
+                service: INSTANCE_MODEL,
+                pools: Vec::new(),
+                instance: None,
+                subscribes: false,
+                address,
+            });
+            nodes.push(node);
         }
     }
 
@@ -221,42 +226,49 @@ impl<'s> Resolver<'s> {
             let Some(Named::Service(callers)) = self.names.get(&service.name.value).cloned() else {
                 continue;
             };
-            for (of, calls) in &service.calls {
-                let Some(called) = self.services.iter().position(|known| *known == of.value) else {
-                    let valid: Vec<_> =
-                        scenario.services.iter().map(|service| service.name.value.clone()).collect();
-                    if valid.contains(&of.value) {
-                        let help = Some("`register-with-eureka` is false for it".to_owned());
-                        self.error(of.span, format!("`{}` registers nothing", of.value), help);
-                    } else {
-                        self.unknown::<()>("service", of, valid);
-                    }
-                    continue;
-                };
-                let Some(every) = calls.rate.interval() else { continue };
-                for &caller in &callers {
-                    let process = &self.processes[caller.index()];
-                    if !self.fetches(caller) {
-                        let help = Some(
-                            "callers keep a copy of the registry: `client: { fetch-registry: true }`".into(),
-                        );
-                        self.error(of.span, format!("`{}` fetches no registry", service.name.value), help);
-                        break;
-                    }
-                    // Callers are not in step with each other.
-                    let key = self.chance.child("calls").child(&process.name).child(&of.value);
-                    let first = process.start + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
-                    let service = ServiceId(called as u32);
-                    self.traffic.push(Traffic {
-                        caller,
-                        service,
-                        every,
-                        first,
-                        timeout: calls.timeout.as_ref().map_or(CALL_TIMEOUT, |timeout| timeout.value),
-                        retries: calls.retries.as_ref().map_or(0, |retries| retries.value as u32),
-                    });
+            for (instances, told) in service.runs() {
+                for (of, calls) in &told.calls {
+                    self.add_calls(&callers[instances.clone()], told, of, calls);
                 }
             }
+        }
+    }
+
+    /// What these instances call of one service.
+    fn add_calls(&mut self, callers: &[NodeId], service: &Service, of: &Spanned<String>, calls: &Calls) {
+        let Some(called) = self.services.iter().position(|known| *known == of.value) else {
+            let services = &self.scenario.services;
+            let valid: Vec<_> = services.iter().map(|service| service.name.value.clone()).collect();
+            if valid.contains(&of.value) {
+                let help = Some("`register-with-eureka` is false for it".to_owned());
+                self.error(of.span, format!("`{}` registers nothing", of.value), help);
+            } else {
+                self.unknown::<()>("service", of, valid);
+            }
+            return;
+        };
+        // A rate beyond one a nanosecond is more than time can tell apart.
+        let Some(every) = calls.rate.interval().map(|every| every.max(Duration::from_nanos(1))) else {
+            return;
+        };
+        for &caller in callers {
+            let process = &self.processes[caller.index()];
+            if !self.fetches(caller) {
+                let help = "callers keep a copy of the registry: `client: { fetch-registry: true }`";
+                let message = format!("`{}` fetches no registry", service.name.value);
+                return self.error(of.span, message, Some(help.into()));
+            }
+            // Callers are not in step with each other.
+            let key = self.chance.child("calls").child(&process.name).child(&of.value);
+            let first = process.start + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
+            self.traffic.push(Traffic {
+                caller,
+                service: ServiceId(called as u32),
+                every,
+                first,
+                timeout: calls.timeout.as_ref().map_or(CALL_TIMEOUT, |timeout| timeout.value),
+                retries: calls.retries.as_ref().map_or(0, |retries| retries.value as u32),
+            });
         }
     }
 }
