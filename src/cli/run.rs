@@ -371,7 +371,7 @@ mod tests {
     fn a_broken_rule_is_a_failure_of_the_program() {
         let broken = unbroken(7, || -> Result<(), Failure> { panic!("this test breaks a rule on purpose") });
         assert!(matches!(broken, Err(Failure::Broken(7))));
-        let exit = results::exit_of(&broken.err().expect("it broke"));
+        let exit = results::exit_of(&broken.expect_err("it broke"));
         assert_eq!(exit, Exit::Broken);
         assert_eq!(exit.max(Exit::Violated), Exit::Broken, "it counts more than any verdict");
         assert_eq!(exit.max(Exit::Interrupted), Exit::Interrupted);
