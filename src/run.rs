@@ -56,9 +56,10 @@ fn simulate<P: Protocol>(
     let mut simulation = Simulation::<P>::new(&plan.world, configs.to_vec(), seed);
     let end = simulation.run(&mut watch);
     let Watch { judge, measure, mut digest, .. } = watch;
-    let measured = measure.finish(judge.cluster());
+    let measured = measure.finish(judge.cluster(), simulation.ledger(), simulation.now());
     let mut findings = judge.finish(simulation.now());
     findings.extend(flooded(plan, &end));
+    findings.extend(waited_in_vain(plan, &simulation.fired(), simulation.now()));
     digest.fold(simulation.digest().value());
     let verdict = check::overall(&findings);
     Outcome {
@@ -107,6 +108,27 @@ fn flooded(plan: &Plan, end: &End) -> Option<Finding> {
             expected: true,
         }),
     }
+}
+
+/// Steps that waited for something that never came: the run does not show what the scenario tells.
+fn waited_in_vain(plan: &Plan, fired: &[Option<SimTime>], end: SimTime) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for step in &plan.world.steps {
+        let Some(trigger) = step.trigger else { continue };
+        let name = format!("“{}” happens", step.name);
+        let waits_for = &plan.world.triggers[trigger.index()].name;
+        let detail = match fired[trigger.index()] {
+            None => format!("it waited to the end of the run for {waits_for}"),
+            Some(at) if at.0.saturating_add(step.at.0) > end.0 => {
+                format!("{waits_for} came only at {at}: the run ended before the step was due")
+            }
+            Some(_) => continue,
+        };
+        if findings.iter().all(|finding| finding.name != name) {
+            findings.push(Finding { name, verdict: Verdict::Inconclusive, at: None, detail, expected: true });
+        }
+    }
+    findings
 }
 
 /// Where two runs of one plan and seed first differ: a sign of a hidden input, and a bug in this program.

@@ -14,7 +14,7 @@ use crate::report::chronicle::words::Shade;
 use crate::report::summary::{CureResult, Summary};
 use crate::report::text::{self, Timeline};
 use crate::report::write::{WriteError, write_together};
-use crate::report::{convergence, fill};
+use crate::report::{convergence, fill, markdown, measured};
 
 /// Prints and writes what came of one run.
 pub fn single(story: &Story, made: Result<Done, Failure>, arguments: &Arguments, look: Look) -> Exit {
@@ -23,7 +23,7 @@ pub fn single(story: &Story, made: Result<Done, Failure>, arguments: &Arguments,
         Err(failure) => return self::failure(story, &failure),
     };
     // What was found is told even if it cannot be written.
-    let written = write_run(&done);
+    let written = write_run(story, &done, arguments);
     let folder = written.is_ok().then_some(&*done.folder);
     match arguments.format {
         Format::Json => say(&summary(&done, folder).line()),
@@ -77,6 +77,7 @@ fn timeline(story: &Story, done: &Done, folder: Option<&Path>, arguments: &Argum
     let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
     let checks = fill::checks(&done.outcome.findings);
     let cures = cures(done);
+    let measured = measured::lines(&fill::metrics(&done.outcome.measured));
     let replay = replay(story, done.outcome.seed, arguments);
     let folder = folder.map(|folder| folder.display().to_string());
     let timeline = Timeline {
@@ -84,6 +85,7 @@ fn timeline(story: &Story, done: &Done, folder: Option<&Path>, arguments: &Argum
         verdict: done.outcome.verdict,
         checks: &checks,
         cures: &cures,
+        measured: &measured,
         happened: &done.happened,
         replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
         report: folder.as_deref(),
@@ -104,16 +106,19 @@ pub fn account(chronicle: &Chronicle<'_>, look: Look) -> Vec<String> {
 }
 
 /// The files of one run, all or none.
-pub fn write_run(done: &Done) -> Result<(), WriteError> {
+pub fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
     let digest = done.outcome.digest.to_string();
-    let sheet =
-        convergence::sheet(&fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured));
+    let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
+    let sheet = convergence::sheet(&view);
     let (svg, png) = (sheet.svg(), sheet.png());
-    let summary = summary(done, Some(&done.folder)).file();
+    let summary = summary(done, Some(&done.folder));
+    let replay = replay(story, done.outcome.seed, arguments);
+    let page = markdown::run(&summary, &view.finding(), &done.outcome.measured.cost, &replay);
     write_together(&[
         (done.folder.join("convergence.svg"), svg.as_bytes()),
         (done.folder.join("convergence.png"), &png),
-        (done.folder.join("summary.json"), summary.as_bytes()),
+        (done.folder.join("summary.md"), page.as_bytes()),
+        (done.folder.join("summary.json"), summary.file().as_bytes()),
     ])
 }
 

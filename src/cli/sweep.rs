@@ -15,11 +15,12 @@ use super::run::{Arguments, Done, Failure, Format, Progress, Story, make};
 use super::terminal::{Look, say, tell};
 use super::{Exit, interrupt};
 use crate::check::Verdict;
-use crate::metric::{Measured, Series};
+use crate::metric::{Beliefs, Measured, Series};
 use crate::plan::Plan;
+use crate::report::summary::SeedsSummary;
 use crate::report::view::Track;
 use crate::report::write::{Partial, WriteError, write_together};
-use crate::report::{ensemble, fill};
+use crate::report::{ensemble, fill, markdown, measured};
 
 /// Failing seeds that get reports of their own.
 const REPORTED_FAILURES: usize = 5;
@@ -137,7 +138,12 @@ fn through(
 impl Kept {
     fn new(done: Done) -> Kept {
         // What only a picture of its own would show is let go.
-        let measured = Measured { servers: Vec::new(), caches: Series::default(), ..done.outcome.measured };
+        let measured = Measured {
+            servers: Vec::new(),
+            caches: Series::default(),
+            beliefs: Beliefs::default(),
+            ..done.outcome.measured
+        };
         Kept { seed: done.outcome.seed, verdict: done.outcome.verdict, measured }
     }
 }
@@ -150,7 +156,7 @@ impl Sweep<'_> {
             Ok(Made::Whole(done)) => {
                 let reported = self.reported.len() < REPORTED_FAILURES;
                 if reported {
-                    results::write_run(&done)?;
+                    results::write_run(self.story, &done, self.arguments)?;
                     self.reported.push((done.outcome.seed, done.outcome.verdict));
                 }
                 let line = results::summary(&done, reported.then_some(&*done.folder)).line();
@@ -198,22 +204,38 @@ impl Sweep<'_> {
         let folder = self.arguments.out.join(&plan.name).join(format!("seeds-1-{runs}"));
         let sheet = ensemble::sheet(&together);
         let (svg, png) = (sheet.svg(), sheet.png());
+        let count = |verdict| self.kept.iter().filter(|kept| kept.verdict == verdict).count() as u64;
+        let summary = SeedsSummary {
+            scenario: plan.name.clone(),
+            system: plan.system.name().to_owned(),
+            runs: runs as u64,
+            held: count(Verdict::Holds),
+            violated: count(Verdict::Violated),
+            inconclusive: count(Verdict::Inconclusive),
+            metrics: fill::spreads(self.kept.iter().map(|kept| &kept.measured)),
+        };
+        let replay = |(seed, _): &(u64, Verdict)| results::replay(self.story, *seed, self.arguments);
+        let commands: Vec<String> = self.reported.iter().map(replay).collect();
+        let page = markdown::seeds(&summary, &[("ensemble.svg", "All runs over time")], &commands);
         write_together(&[
             (folder.join("ensemble.svg"), svg.as_bytes()),
             (folder.join("ensemble.png"), &png),
+            (folder.join("summary.md"), page.as_bytes()),
+            (folder.join("summary.json"), summary.file().as_bytes()),
         ])?;
-        self.print(&sheet.title, &folder);
+        self.print(&sheet.title, &summary, &folder);
         self.lines.finish_as(&folder.join("runs.jsonl"))?;
         Ok(exit)
     }
 
-    fn print(&self, title: &str, folder: &Path) {
+    fn print(&self, title: &str, summary: &SeedsSummary, folder: &Path) {
         let Arguments { format, quiet, .. } = self.arguments;
         if *format == Format::Json || (*quiet && self.failed == 0) {
             return;
         }
         say(title);
         say(&format!("{} of {} runs held", self.kept.len() - self.failed, self.kept.len()));
+        measured::spread_lines(summary).iter().for_each(|line| say(line));
         for (seed, verdict) in &self.reported {
             say(&format!("  seed {seed}: {}", verdict.name()));
             say(&format!("    replay  {}", results::replay(self.story, *seed, self.arguments)));

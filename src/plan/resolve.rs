@@ -2,28 +2,36 @@
 //!
 //! Separate from the plan's types because it is the only place that sees both the scenario and the plan. It goes on after a
 //! mistake, as the reader does, so that all unknown names of a file are shown at once. One step after the other, each in a
-//! file: [`places`], [`fleet`], then [`nodes`] with [`settings`], [`registries`] and [`about`], [`targets`], [`schedule`],
-//! [`judgement`].
+//! file: [`places`], [`fleet`], then [`nodes`] with [`settings`], [`registries`] and [`about`], [`targets`], [`schedule`]
+//! with [`faults`], [`changes`], [`rollout`] and [`waits`], [`judgement`].
 
 mod about;
 mod changes;
+mod faults;
 mod fleet;
 mod judgement;
 mod limits;
 mod nodes;
 mod places;
 mod registries;
+mod rollout;
 mod schedule;
 mod settings;
 mod targets;
+mod waits;
 
 use self::changes::Told;
-use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
-use super::{Cure, Plan, System, clusters};
+use self::schedule::Time;
+use super::world::{
+    AddressEntry, HealthCheck, Host, HostId, Process, RegionId, Step, Traffic, Trigger, TriggerId, World,
+    Zone, ZoneId,
+};
+use super::{Cure, Expectation, Plan, System, clusters};
 use crate::protocol::eureka;
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
 use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use crate::scenario::timeline::Action;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +65,7 @@ struct Resolver<'s> {
     processes: Vec<Process>,
     configs: Vec<Arc<eureka::Config>>,
     addresses: Vec<AddressEntry>,
+    checks: Vec<HealthCheck>,
     instances: Vec<String>,
     services: Vec<String>,
     groups: Vec<(Arc<str>, Vec<InstanceId>)>,
@@ -69,6 +78,17 @@ struct Resolver<'s> {
     names: BTreeMap<String, Named>,
     traffic: Vec<Traffic>,
     steps: Vec<Step>,
+    triggers: Vec<Trigger>,
+    /// How many instances a service has from a time on, in order of time.
+    scales: Vec<(String, SimTime, u32)>,
+    /// Whether there are any.
+    scaled: bool,
+    /// The moment that selectors are about. `None`: all that there ever are.
+    as_of: Option<SimTime>,
+    /// What the step that is resolved waits for.
+    base: Option<TriggerId>,
+    /// Answers that requests expect.
+    answers: Vec<Expectation>,
     /// What steps have told processes so far.
     told: BTreeMap<NodeId, Told<'s>>,
     /// Records in DNS, as they are by then.
@@ -85,7 +105,7 @@ struct Resolver<'s> {
 struct StepMoments {
     first: usize,
     last: usize,
-    end: SimTime,
+    end: Time,
 }
 
 impl Plan {
@@ -145,11 +165,13 @@ impl Plan {
             processes: resolver.processes,
             clusters: Vec::new(),
             addresses: resolver.addresses,
+            checks: resolver.checks,
             instances: resolver.instances,
             services: resolver.services,
             groups: resolver.groups,
             paths,
             steps: resolver.steps,
+            triggers: resolver.triggers,
             traffic: resolver.traffic,
             duration,
             epoch_ms,
@@ -182,6 +204,7 @@ impl<'s> Resolver<'s> {
             processes: Vec::new(),
             configs: Vec::new(),
             addresses: Vec::new(),
+            checks: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
             groups: Vec::new(),
@@ -191,6 +214,12 @@ impl<'s> Resolver<'s> {
             names: BTreeMap::new(),
             traffic: Vec::new(),
             steps: Vec::new(),
+            triggers: Vec::new(),
+            scales: Vec::new(),
+            scaled: scenario.timeline.iter().any(|step| matches!(step.action, Action::Scale { .. })),
+            as_of: None,
+            base: None,
+            answers: Vec::new(),
             told: BTreeMap::new(),
             records: scenario
                 .topology
@@ -273,8 +302,9 @@ impl<'s> Resolver<'s> {
         if said == SimTime::ZERO {
             self.error(span, "a run of no length", Some("leave `duration` out".into()));
         }
-        if let Some(step) = self.steps.iter().find(|step| step.at > said) {
-            let message = format!("the run ends before a step: `{}` at {}", step.name, step.at);
+        if let Some(step) = self.steps.iter().find(|step| self.earliest(step.trigger, step.at) > said) {
+            let at = self.earliest(step.trigger, step.at);
+            let message = format!("the run ends before a step: `{}` at {at}", step.name);
             self.error(span, message, Some("a longer `duration`, or none".into()));
         }
         said

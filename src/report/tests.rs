@@ -82,6 +82,7 @@ proptest! {
             verdict: Verdict::Holds,
             checks: &[],
             cures: &[],
+            measured: &[],
             happened: &[],
             replay: None,
             report: None,

@@ -37,6 +37,8 @@ pub struct Timeline<'a> {
     pub checks: &'a [CheckResult],
     /// The same seed with each cure.
     pub cures: &'a [CureResult],
+    /// What was measured, in lines with a word before each.
+    pub measured: &'a [(&'static str, String)],
     /// What happened, in lines; none leaves it out.
     pub happened: &'a [String],
     /// The command that repeats this run.
@@ -59,6 +61,7 @@ impl Timeline<'_> {
         lines.extend(self.renewals(axis));
         lines.extend(self.faults(axis));
         lines.extend(self.agreement(axis));
+        lines.extend(self.measured());
         let mut foot: Vec<String> = self.cures.iter().flat_map(|cure| self.cure(cure)).collect();
         foot.extend(self.replay.map(|command| format!("replay  {command}")));
         foot.extend(self.report.map(|folder| format!("report  {folder}")));
@@ -209,6 +212,14 @@ impl Timeline<'_> {
             })
             .collect();
         Some(row("agreement", "", &cells, &words::duration(taken)))
+    }
+
+    /// What callers felt and how changes spread.
+    fn measured(&self) -> Vec<String> {
+        let line = |(word, said): &(&str, String)| {
+            format!("{}{}", pad(word, GROUP), fit(said, self.width() - GROUP))
+        };
+        self.measured.iter().map(line).collect()
     }
 
     /// One line a check, the worst first, and a second one where the evidence of a violation is long. What does not fit is

@@ -240,9 +240,9 @@ impl Service {
         }
     }
 
-    /// The instances in runs of which the same is said, each with what is said of it, in order.
-    pub fn runs(&self) -> Vec<(std::ops::Range<usize>, &Service)> {
-        let count = usize::try_from(self.instances.value).unwrap_or(usize::MAX);
+    /// So many instances in runs of which the same is said, each with what is said of it, in order.
+    pub fn runs(&self, count: u64) -> Vec<(std::ops::Range<usize>, &Service)> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut runs = Vec::new();
         let mut next = 0;
         for Override { instances, service } in &self.overrides {

@@ -4,8 +4,8 @@
 //! machine, whose effects become new events. A run is a function of (world, settings, seed).
 //!
 //! Reading order: [`queue`], `lanes` and `slab` (what waits, and where it lies); `clock`, `latency`, `network`, `messages` (when
-//! things arrive); `node` and `process` (who takes inputs); `calls`, `pools`, `links`, `datagrams`, `disk` (what effects become);
-//! `workload` and `faults` (what happens from outside).
+//! things arrive), [`ledger`] (what is sent); `node`, `process` and `balancer` (who takes inputs); `calls`, `pools`, `links`,
+//! `datagrams`, `disk` (what effects become); `workload`, `faults` and `triggers` (what happens from outside).
 //!
 //! # What is in flight is touched, too
 //!
@@ -14,6 +14,7 @@
 //! resets the calls and links of the process; a power loss is silence.
 
 pub mod queue;
+pub mod ledger;
 mod slab;
 mod lanes;
 mod clock;
@@ -22,6 +23,7 @@ mod network;
 mod messages;
 mod node;
 mod process;
+mod balancer;
 mod calls;
 mod pools;
 mod links;
@@ -29,23 +31,28 @@ mod datagrams;
 mod disk;
 mod workload;
 mod faults;
+mod triggers;
 
 use std::sync::Arc;
 
 use crate::history::{Digest, Observer, Record};
 use crate::plan::World;
-use crate::plan::world::{Behind, Step, Traffic};
+use crate::plan::world::{Behind, Step, Traffic, Trigger};
 use crate::protocol::{Effect, Key, NodeId, Protocol, SimTime};
 
+use balancer::Checked;
 use calls::Exchange;
 use datagrams::Packet;
+use faults::Flapping;
 use lanes::Lanes;
+use ledger::Ledger;
 use links::Session;
 use messages::Messages;
 use network::Network;
 use node::{DiskState, HostState, Node};
 use queue::Queue;
 use slab::Slab;
+use triggers::TriggerState;
 use workload::{Probe, TrafficState};
 
 /// How a run ended.
@@ -76,8 +83,10 @@ pub struct Simulation<P: Protocol> {
     disks: Vec<DiskState>,
     nodes: Vec<Node<P>>,
     addresses: Vec<AddressState>,
+    checks: Vec<Checked>,
     network: Network,
     messages: Messages,
+    ledger: Ledger,
     calls: Slab<Exchange<P>>,
     sessions: Slab<Session<P>>,
     packets: Slab<Packet<P>>,
@@ -86,6 +95,12 @@ pub struct Simulation<P: Protocol> {
     starved: bool,
     steps: Arc<[Step]>,
     step_active: Vec<bool>,
+    flapping: Vec<Flapping>,
+    triggers: Arc<[Trigger]>,
+    trigger_states: Vec<TriggerState>,
+    /// Triggers that count. While there is none, nobody looks at records.
+    armed: u32,
+    root: Key,
     traffic: Arc<[Traffic]>,
     traffic_states: Vec<TrafficState>,
     /// The process of each instance.
@@ -105,6 +120,9 @@ pub struct Simulation<P: Protocol> {
 enum Due {
     Step(u32),
     Undo(u32),
+    Arm(u32),
+    Check(u32),
+    Flap(u32),
     Start(NodeId),
     Deadline(NodeId),
     Call(u32),
@@ -168,8 +186,10 @@ impl<P: Protocol> Simulation<P> {
                 .iter()
                 .map(|entry| AddressState { behind: entry.behind.clone(), turn: 0 })
                 .collect(),
-            network: Network::new(world),
+            checks: world.checks.iter().map(Checked::new).collect(),
+            network: Network::new(world, root.child("network")),
             messages: Messages::default(),
+            ledger: Ledger::default(),
             calls: Slab::new(),
             sessions: Slab::new(),
             packets: Slab::new(),
@@ -177,6 +197,11 @@ impl<P: Protocol> Simulation<P> {
             starved: false,
             steps: world.steps.clone().into(),
             step_active: vec![false; world.steps.len()],
+            flapping: Vec::new(),
+            triggers: world.triggers.clone().into(),
+            trigger_states: vec![TriggerState::default(); world.triggers.len()],
+            armed: 0,
+            root,
             traffic: world.traffic.clone().into(),
             traffic_states: workload::states(&world.traffic),
             instances,
@@ -187,9 +212,14 @@ impl<P: Protocol> Simulation<P> {
             next_ticket: 1,
         };
         for (index, step) in (0..).zip(&world.steps) {
-            simulation.queue.push(step.at, Due::Step(index));
+            if step.trigger.is_none() {
+                simulation.queue.push(step.at, Due::Step(index));
+            }
         }
-        for (id, process) in (0..).map(NodeId).zip(&world.processes) {
+        simulation.arm_first();
+        simulation.begin_checks();
+        let starting = (0..).map(NodeId).zip(&world.processes);
+        for (id, process) in starting.filter(|(_, process)| process.start < SimTime::MAX) {
             simulation.queue.push(process.start, Due::Start(id));
         }
         for (line, traffic) in (0..).zip(&world.traffic) {
@@ -210,6 +240,9 @@ impl<P: Protocol> Simulation<P> {
             match entry.event {
                 Due::Step(step) => self.begin_step(step),
                 Due::Undo(step) => self.end_step(step),
+                Due::Check(balancer) => self.on_check(balancer),
+                Due::Arm(trigger) => self.arm_trigger(trigger),
+                Due::Flap(step) => self.flap(step, entry.sequence),
                 Due::Start(node) => self.start(node),
                 Due::Deadline(node) => self.on_deadline(node, entry.sequence),
                 Due::Call(call) => self.on_call(call, entry.sequence),
@@ -221,6 +254,9 @@ impl<P: Protocol> Simulation<P> {
                 Due::Flush(node) => self.on_flush(node, entry.sequence),
                 Due::Traffic(line) => self.on_traffic(line),
                 Due::Probe(probe) => self.on_probe(probe),
+            }
+            if self.armed > 0 && !self.records.is_empty() {
+                self.watch();
             }
             for record in self.records.drain(..) {
                 observer.record(&record);
@@ -241,6 +277,11 @@ impl<P: Protocol> Simulation<P> {
     /// How many inputs were delivered.
     pub fn events(&self) -> u64 {
         self.delivered
+    }
+
+    /// What was sent so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The digest of all inputs delivered so far.

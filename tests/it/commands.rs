@@ -278,6 +278,8 @@ fn many_seeds_may_be_recorded() {
             "reports/holds/seeds-1-2/ensemble.png",
             "reports/holds/seeds-1-2/ensemble.svg",
             "reports/holds/seeds-1-2/runs.jsonl",
+            "reports/holds/seeds-1-2/summary.json",
+            "reports/holds/seeds-1-2/summary.md",
         ]
     );
     let lines = fs::read_to_string(folder.0.join("reports/holds/seeds-1-2/runs.jsonl")).expect("written");
@@ -293,7 +295,11 @@ fn of_many_seeds_those_that_fail_have_reports_of_their_own() {
     let ran = folder.run(&["run", "violated.yaml", "--seeds", "8", "--format", "json"]);
     assert_eq!((ran.code, ran.out.lines().count()), (Some(1), 8), "{ran:?}");
     let reported = ran.out.lines().filter(|line| line.contains(r#""report":"#)).count();
-    let written = folder.files().iter().filter(|name| name.ends_with("summary.json")).count();
+    let written = folder
+        .files()
+        .iter()
+        .filter(|name| name.contains("/seed-") && name.ends_with("summary.json"))
+        .count();
     assert_eq!((reported, written), (5, 5), "{:?}", folder.files());
 }
 
@@ -402,7 +408,7 @@ duration: 30d
         let made = fs::read_to_string(folder.0.join(lines)).expect("readable").lines().count();
         assert_eq!(*lines, format!("reports/holds/seeds-1-{made}/runs.jsonl"));
         assert!(ran.out.contains(&format!("{made} of {made} runs held")), "{ran:?}");
-        assert_eq!(files.len(), 4, "the scenario and three reports: {files:?}");
+        assert_eq!(files.len(), 6, "the scenario and five reports: {files:?}");
     }
 
     #[test]

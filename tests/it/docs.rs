@@ -1,7 +1,10 @@
-//! The examples of `docs/scenario-reference.md` are read as scenarios are: documentation that is refused is wrong.
+//! The examples of `docs/scenario-reference.md` are read as scenarios are: documentation that is refused is wrong. And what a run
+//! measures is defined in `docs/metrics.md`.
 
 use std::path::Path;
 
+use regsim::plan::Plan;
+use regsim::run::run;
 use regsim::scenario::Scenario;
 
 /// The indented blocks of a page, with the line on which each begins.
@@ -46,4 +49,35 @@ fn every_example_of_the_reference_is_accepted() {
         };
         assert_eq!(result, Ok(()), "the example of line {line}:\n{example}");
     }
+}
+
+/// Whether a page defines a figure: by its name in backticks, or by one that ends in `*` or in a word in capitals for what varies.
+fn defines(page: &str, figure: &str) -> bool {
+    let names = page.split('`').skip(1).step_by(2);
+    let begins = |name: &str| {
+        let open = name.strip_suffix('*').or_else(|| name.strip_suffix("KIND"));
+        open.is_some_and(|open| !open.is_empty() && figure.starts_with(open))
+    };
+    names.into_iter().any(|name| name == figure || begins(name))
+}
+
+#[test]
+fn every_figure_of_a_run_is_defined() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/metrics.md")).expect("part of the repository");
+    let mut seen = 0;
+    for name in ["provider-crash", "partition-between-peers", "stuck-in-starting"] {
+        let scenario = Scenario::load(&root.join(format!("scenarios/eureka/{name}.yaml"))).expect("shipped");
+        let plan = Plan::resolve(&scenario).expect("shipped");
+        let figures = run(&plan, 1, &mut ()).measured.figures;
+        for figure in figures.keys() {
+            // Outcomes of pairs are listed for servers; those of clients have the same names behind `client_`.
+            let listed =
+                figure.strip_prefix("client_").filter(|_| !figure.contains("_ms_")).unwrap_or(figure);
+            assert!(defines(&page, listed), "`{figure}` is not in docs/metrics.md");
+            seen += 1;
+        }
+    }
+    assert!(seen > 150, "{seen} figures");
+    assert!(!defines(&page, "nothing_of_the_kind") && !defines(&page, "discovery_m"));
 }

@@ -19,3 +19,4 @@ mod power_loss;
 mod seam;
 mod settings;
 mod timeline;
+mod words;

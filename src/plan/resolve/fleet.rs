@@ -5,11 +5,13 @@
 
 use super::settings::Layers;
 use super::{Named, Resolver};
-use crate::plan::world::{AddressEntry, Behind, HostId, Process, Role, ServiceModel, Traffic, ZoneId};
-use crate::protocol::{Key, NodeId, ServiceId, SimTime};
+use crate::plan::world::{
+    AddressEntry, Behind, HealthCheck, HostId, Process, Role, ServiceModel, Traffic, ZoneId,
+};
+use crate::protocol::{Address, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::diagnostic::{Span, Spanned};
 use crate::scenario::fleet::{Calls, Server, Service};
-use crate::scenario::topology::Behind as WrittenBehind;
+use crate::scenario::topology::{Behind as WrittenBehind, Probe};
 use crate::scenario::units::Range;
 use std::ops::Range as Numbers;
 use std::time::Duration;
@@ -21,6 +23,8 @@ const INSTANCE_PORT: u16 = 8080;
 
 /// Instances start at some time within this, if nothing is said.
 const START_WITHIN: Range<Duration> = Range { low: Duration::ZERO, high: Duration::from_secs(30) };
+/// Balancers check those behind them so often (HAProxy: `inter`).
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// A call between instances that is not answered ends after this.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -112,15 +116,21 @@ impl<'s> Resolver<'s> {
         let scenario = self.scenario;
         for service in &scenario.services {
             let mut nodes = Vec::new();
-            for (instances, told) in service.runs() {
-                self.add_run(&mut nodes, instances, told);
+            for (instances, told) in self.runs(service) {
+                self.add_run(&mut nodes, instances, service, told);
             }
             self.name(&service.name, Named::Service(nodes));
         }
     }
 
     /// Instances of which the same is said.
-    fn add_run(&mut self, nodes: &mut Vec<NodeId>, instances: Numbers<usize>, told: &Service) {
+    fn add_run(
+        &mut self,
+        nodes: &mut Vec<NodeId>,
+        instances: Numbers<usize>,
+        service: &Service,
+        told: &Service,
+    ) {
         let zones: Vec<ZoneId> = told.zones.iter().map(|zone| self.zone_of(Some(zone))).collect();
         let shared = told.host.as_ref().map(|host| self.host_of(Some(host), told.zones.first(), ""));
         for index in instances {
@@ -136,7 +146,11 @@ impl<'s> Resolver<'s> {
             let address = format!("{name}:{INSTANCE_PORT}");
             let address = self.address(AddressEntry { name: address, behind: Behind::Processes(vec![node]) });
             let start = told.start.as_ref().map_or(START_WITHIN, |start| start.value);
-            let start = self.draw_start(Some(start), SimTime::ZERO, &name);
+            // The others start when the service is scaled to them.
+            let start = match index as u64 >= service.instances.value {
+                true => SimTime::MAX,
+                false => self.draw_start(Some(start), SimTime::ZERO, &name),
+            };
             self.processes.push(Process {
                 name,
                 host,
@@ -161,7 +175,9 @@ impl<'s> Resolver<'s> {
                 self.error(name.span, format!("a server stands behind this address: `{}`", name.value), help);
             }
             if let Some(behind) = self.behind(behind, &name.value) {
-                self.address(AddressEntry { name: name.value.clone(), behind });
+                let address = self.address(AddressEntry { name: name.value.clone(), behind });
+                let probes = scenario.topology.checks.iter().filter(|(of, _)| of.value == name.value);
+                self.checks.extend(probes.map(|(_, probe)| health_check(address, probe)));
             }
         }
     }
@@ -226,7 +242,7 @@ impl<'s> Resolver<'s> {
             let Some(Named::Service(callers)) = self.names.get(&service.name.value).cloned() else {
                 continue;
             };
-            for (instances, told) in service.runs() {
+            for (instances, told) in self.runs(service) {
                 for (of, calls) in &told.calls {
                     self.add_calls(&callers[instances.clone()], told, of, calls);
                 }
@@ -260,7 +276,8 @@ impl<'s> Resolver<'s> {
             }
             // Callers are not in step with each other.
             let key = self.chance.child("calls").child(&process.name).child(&of.value);
-            let first = process.start + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
+            let begins = if process.start == SimTime::MAX { SimTime::ZERO } else { process.start };
+            let first = begins + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
             self.traffic.push(Traffic {
                 caller,
                 service: ServiceId(called as u32),
@@ -270,6 +287,20 @@ impl<'s> Resolver<'s> {
                 retries: calls.retries.as_ref().map_or(0, |retries| retries.value as u32),
             });
         }
+    }
+}
+
+/// A balancer's checks, with HAProxy's defaults.
+fn health_check(address: Address, probe: &Probe) -> HealthCheck {
+    let count = |written: &Option<Spanned<u64>>, default| {
+        written.as_ref().map_or(default, |count| u32::try_from(count.value).unwrap_or(u32::MAX))
+    };
+    HealthCheck {
+        address,
+        every: probe.every.as_ref().map_or(CHECK_EVERY, |every| every.value),
+        fall: count(&probe.fall, 3),
+        rise: count(&probe.rise, 2),
+        get: probe.get,
     }
 }
 

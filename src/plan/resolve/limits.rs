@@ -6,7 +6,6 @@
 use super::{Named, Resolver};
 use crate::protocol::SimTime;
 use crate::scenario::diagnostic::Span;
-use crate::scenario::fleet::Service;
 use crate::scenario::timeline::When;
 use crate::scenario::units::Shown;
 use std::time::Duration;
@@ -14,21 +13,18 @@ use std::time::Duration;
 /// How many processes all repetitions of a step may concern together: a few hundred megabytes of them.
 const MOST_TARGETS: u64 = 100_000_000;
 
-impl Resolver<'_> {
+impl<'s> Resolver<'s> {
     /// Whether there are not too many instances to go on, and nothing is said of times that are too far away.
     pub(super) fn within_limits(&mut self) -> bool {
         let scenario = self.scenario;
         let limits = scenario.limits;
         let mut total = 0u64;
         for service in &scenario.services {
-            total = total.saturating_add(service.instances.value);
+            let most = self.most_instances(service);
+            total = total.saturating_add(most.value);
             if total > limits.instances {
                 let message = format!("more instances than the limit of {}: `{total}`", limits.instances);
-                self.error(
-                    service.instances.span,
-                    message,
-                    Some(format!("`--max-instances {total}` allows them")),
-                );
+                self.error(most.span, message, Some(format!("`--max-instances {total}` allows them")));
                 break;
             }
         }
@@ -70,7 +66,9 @@ impl Resolver<'_> {
         let in_all = |interval: Duration| duration.0 / (interval.as_nanos() as u64).max(1);
         let scenario = self.scenario;
         let mut total = 0u64;
-        for (instances, service) in scenario.services.iter().flat_map(Service::runs) {
+        for (instances, service) in
+            scenario.services.iter().flat_map(|service| self.runs(service)).collect::<Vec<_>>()
+        {
             let count = instances.len() as u64;
             let calls = service.calls.iter();
             let calls = calls.filter_map(|(_, calls)| Some((calls.rate.interval()?, calls.rate.span)));

@@ -96,7 +96,7 @@ impl<'s> Resolver<'s> {
     pub(super) fn configure_service(&mut self, service: &'s Service) {
         let Some(Named::Service(nodes)) = self.names.get(&service.name.value) else { return };
         let nodes = nodes.clone();
-        for (instances, told) in service.runs() {
+        for (instances, told) in self.runs(service) {
             self.configure_instances(&nodes[instances], told);
         }
     }
@@ -170,7 +170,8 @@ impl<'s> Resolver<'s> {
     /// What some processes are told of others' registrations.
     pub(super) fn configure_others(&mut self) {
         let scenario = self.scenario;
-        for (instances, service) in scenario.services.iter().flat_map(Service::runs) {
+        let runs: Vec<_> = scenario.services.iter().flat_map(|service| self.runs(service)).collect();
+        for (instances, service) in runs {
             let Some(backup) = &service.backup else { continue };
             let Some(applications) = self.backup(backup) else { continue };
             let Some(Named::Service(nodes)) = self.names.get(&service.name.value) else { continue };

@@ -30,7 +30,7 @@ fn every_key_of_the_language_resolves() {
 fn ids_are_dense_and_configs_match_processes() {
     let plan = plan(WHOLE);
     let world = &plan.world;
-    assert_eq!(world.processes.len(), 3 + 3 + 2 + 1);
+    assert_eq!(world.processes.len(), 3 + 3 + 2 + 2, "scaled ones, too");
     let System::Eureka(configs) = &plan.system;
     for (process, config) in world.processes.iter().zip(configs) {
         assert_eq!(process.role == Role::Server, matches!(**config, Config::Server(_)), "{}", process.name);
@@ -172,7 +172,11 @@ fn expectations_become_ids_and_numbers() {
     let Expected::Calls { success, .. } = expected(11) else { panic!("{:?}", expected(11)) };
     assert!(success.contains(0.999) && success.contains(1.0) && !success.contains(0.9989));
     let Expected::Delay { to: Moment::Forgotten { observers, .. }, .. } = expected(9) else { panic!() };
-    assert_eq!(observers.len(), 3, "the caches of those who call, not those who fetch nothing");
+    assert_eq!(
+        observers.len(),
+        4,
+        "the caches of those who call, one of whom starts when scaled, not those who fetch nothing"
+    );
     let Expected::Calls { service, from, to, .. } = expected(17) else { panic!("{:?}", expected(17)) };
     assert_eq!(service.map(|service| plan.world.services[service.index()].as_str()), Some("provider"));
     assert_eq!((*from, *to), (SimTime::from_secs(300), SimTime::from_secs(240 + 90 + 120)));

@@ -29,6 +29,7 @@ fn rendered(run: &RunView, checks: &[CheckResult], colour: bool) -> String {
         verdict: checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Holds),
         checks,
         cures: &[],
+        measured: &[],
         happened: &[],
         replay: Some("regsim run scenarios/eureka/partition-between-peers.yaml --seed 1"),
         report: Some("reports/eureka/partition-between-peers/seed-1"),
@@ -41,6 +42,30 @@ fn rendered(run: &RunView, checks: &[CheckResult], colour: bool) -> String {
 #[test]
 fn a_busy_run_on_one_screen() {
     insta::assert_snapshot!(rendered(&samples::split(), &checks(), false));
+}
+
+#[test]
+fn what_was_measured_stands_above_the_verdicts() {
+    let run = samples::calm();
+    let measured = [("calls", "90 % of 1 200 answered".to_owned()), ("changes", "x".repeat(200))];
+    let timeline = Timeline {
+        run: &run,
+        verdict: Verdict::Holds,
+        checks: &checks()[..1],
+        cures: &[],
+        measured: &measured,
+        happened: &[],
+        replay: None,
+        report: None,
+        columns: 80,
+        colour: false,
+    };
+    let rendered = timeline.render();
+    let at = |word: &str| rendered.lines().position(|line| line.starts_with(word)).expect(word);
+    assert!(
+        at("calls      90 % of 1 200 answered") < at("changes    xxx") && at("changes") < at("✓ converged")
+    );
+    assert!(rendered.lines().all(|line| columns(line) <= 80));
 }
 
 #[test]
@@ -72,6 +97,7 @@ fn a_cure_says_whether_all_holds_with_it() {
         verdict: Verdict::Violated,
         checks: &checks()[..1],
         cures: &cures,
+        measured: &[],
         happened: &[],
         replay: None,
         report: None,
@@ -97,6 +123,7 @@ fn what_had_nothing_to_judge_comes_last_in_a_run_that_holds() {
             verdict,
             checks: &checks,
             cures: &[],
+            measured: &[],
             happened: &[],
             replay: None,
             report: None,
@@ -129,6 +156,7 @@ fn a_narrow_terminal_is_not_written_over() {
             verdict: Verdict::Violated,
             checks: &checks(),
             cures: &[],
+            measured: &[],
             happened: &[],
             replay: None,
             report: None,
@@ -150,6 +178,7 @@ fn what_happened_stands_between_the_chart_and_the_verdicts() {
         verdict: Verdict::Violated,
         checks: &checks,
         cures: &[],
+        measured: &[],
         happened: &happened,
         replay: None,
         report: None,
