@@ -56,7 +56,7 @@ fn simulate<P: Protocol>(
     let mut simulation = Simulation::<P>::new(&plan.world, configs.to_vec(), seed);
     let end = simulation.run(&mut watch);
     let Watch { judge, measure, mut digest, .. } = watch;
-    let measured = measure.finish(judge.cluster());
+    let measured = measure.finish(judge.cluster(), simulation.ledger(), simulation.now());
     let mut findings = judge.finish(simulation.now());
     findings.extend(flooded(plan, &end));
     findings.extend(waited_in_vain(plan, &simulation.fired(), simulation.now()));

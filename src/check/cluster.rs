@@ -41,7 +41,7 @@ impl Truth {
     }
 
     /// Whether what a view lists differs; `own` if the instance is of the view's own cluster.
-    fn differs(self, listed: Option<Status>, own: bool) -> bool {
+    pub fn differs(self, listed: Option<Status>, own: bool) -> bool {
         match listed {
             None => self.alive && own,
             Some(status) => !self.alive || self.status().is_some_and(|truth| truth != status),

@@ -2,8 +2,8 @@
 //!
 //! All of them are folds over the history, so they can judge a run while it goes, a recorded one, and one of a live system.
 //! [`cluster`] and [`quiet`] are the state that they share; [`convergence`], [`preservation`], [`conflict`], [`agreement`],
-//! [`eviction`], [`relisted`] and [`cache`] are one family of invariants each; [`expect`] evaluates what the scenario says.
-//! [`Judge`] runs all of it in one pass.
+//! [`eviction`], [`relisted`], [`cache`], [`version`], [`replication`], [`resurrection`] and [`registration`] are one family of
+//! invariants each; [`expect`] evaluates what the scenario says. [`Judge`] runs all of it in one pass.
 
 pub mod verdict;
 pub mod cluster;
@@ -15,6 +15,10 @@ pub mod eviction;
 pub mod agreement;
 pub mod relisted;
 pub mod cache;
+pub mod version;
+pub mod replication;
+pub mod resurrection;
+pub mod registration;
 pub mod expect;
 
 #[cfg(test)]
@@ -23,9 +27,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::Record;
+use crate::history::{Record, What};
 use crate::plan::{Expectation, Expected, Invariant, World};
-use crate::protocol::SimTime;
+use crate::protocol::{Event, SimTime};
 
 pub use cluster::Cluster;
 pub use verdict::{Finding, Verdict};
@@ -78,12 +82,22 @@ pub struct Judge<'w> {
     eviction: eviction::Eviction,
     relisted: relisted::Relisted,
     cache: cache::Cache,
+    version: version::Version,
+    replication: replication::Replication,
+    /// Only where the scenario names it.
+    resurrection: Option<resurrection::Resurrection>,
+    /// Only where the scenario names it.
+    registration: Option<registration::Registration>,
     expectations: Vec<expect::Evaluation<'w>>,
 }
 
 impl<'w> Judge<'w> {
     /// Before the run.
     pub fn new(world: &'w World, expectations: &'w [Expectation], premises: &Premises) -> Judge<'w> {
+        let named = |invariant| {
+            expectations.iter().any(|it| matches!(it.expected, Expected::Holds(named) if named == invariant))
+        };
+        let named = |invariant| named(invariant).then_some(world);
         Judge {
             cluster: Cluster::new(world),
             preservation: preservation::Preservation::new(world, premises),
@@ -93,6 +107,10 @@ impl<'w> Judge<'w> {
             eviction: eviction::Eviction::new(world, premises),
             relisted: relisted::Relisted::new(world, premises),
             cache: cache::Cache::default(),
+            version: version::Version::default(),
+            replication: replication::Replication::new(world),
+            resurrection: named(Invariant::NoResurrection).map(resurrection::Resurrection::new),
+            registration: named(Invariant::RegistrationNotLost).map(registration::Registration::new),
             expectations: expectations.iter().map(|it| expect::Evaluation::new(it, world)).collect(),
         }
     }
@@ -102,11 +120,18 @@ impl<'w> Judge<'w> {
         if self.quiet.before(record) {
             self.compare(record.at);
         }
-        self.conflict.record(record, &self.quiet);
-        self.agreement.record(record, &self.quiet);
+        // Nearly all records are renewals, and most checks have no use for them.
+        if !matches!(record.what, What::Event { event: Event::Renewed { .. }, .. }) {
+            self.conflict.record(record, &self.quiet);
+            self.agreement.record(record, &self.quiet);
+            self.cache.record(record, self.cluster.world());
+            self.version.record(record, &self.cluster);
+            self.resurrection.iter_mut().for_each(|check| check.record(record, &self.cluster));
+            self.registration.iter_mut().for_each(|check| check.record(record, &self.cluster));
+        }
         self.relisted.record(record, &self.cluster, &self.eviction);
         self.eviction.record(record, &self.cluster);
-        self.cache.record(record, self.cluster.world());
+        self.replication.record(record, &self.cluster);
         for evaluation in &mut self.expectations {
             evaluation.before(record.at, &self.cluster);
         }
@@ -143,15 +168,23 @@ impl<'w> Judge<'w> {
             eviction,
             relisted,
             cache,
+            version,
+            replication,
+            resurrection,
+            registration,
             expectations,
         } = self;
-        let always = |invariant: Invariant| match invariant {
+        let found = |invariant: Invariant| match invariant {
             Invariant::LiveInstanceNotEvicted => eviction.finish(),
             Invariant::SelfPreservation => preservation.finish(),
             Invariant::ConflictResolution => conflict.finish(end, &quiet),
             Invariant::ServersAgree => agreement.finish(end, &quiet),
             Invariant::Relisted => relisted.clone().finish(end, cluster.world()),
             Invariant::CacheAsClaimed => cache.clone().finish(),
+            Invariant::VersionNeverGoesBack => version.finish(),
+            Invariant::NoReplicationLoop => replication.finish(),
+            Invariant::NoResurrection => resurrection.as_ref().expect("it was named").finish(),
+            Invariant::RegistrationNotLost => registration.as_ref().expect("it was named").finish(),
         };
         let mut findings = Vec::with_capacity(expectations.len() + Invariant::ALL.len());
         let mut named = Vec::new();
@@ -163,7 +196,7 @@ impl<'w> Judge<'w> {
                     named.push(*invariant);
                     match invariant {
                         Invariant::LiveInstanceNotEvicted => eviction.finish_without_premise(),
-                        invariant => always(*invariant),
+                        invariant => found(*invariant),
                     }
                 }
                 _ => evaluation.finish(end, &cluster),
@@ -171,7 +204,8 @@ impl<'w> Judge<'w> {
             let finding = Finding { name: expectation.text.clone(), expected: true, ..finding };
             findings.push(if expectation.violated { reversed(finding) } else { finding });
         }
-        findings.extend(Invariant::ALL.into_iter().filter(|it| !named.contains(it)).map(always));
+        let always = |invariant: &Invariant| invariant.always_on() && !named.contains(invariant);
+        findings.extend(Invariant::ALL.into_iter().filter(always).map(found));
         findings
     }
 }

@@ -396,6 +396,142 @@ fn cache_as_claimed() {
     check(vec![again([0; 5]), again([1, 0, 0, 0, 0])], expected(), Verdict::Violated);
 }
 
+fn written(seconds: u64, node: NodeId, version: i64, origin: Origin) -> Record {
+    event(seconds, node, Event::Registered { instance: X, status: Status::Up, version, origin })
+}
+
+#[test]
+fn version_never_goes_back() {
+    let expected = || Expected::Holds(Invariant::VersionNeverGoesBack);
+    let changed = |seconds, version| {
+        event(seconds, A, Event::Changed { instance: X, status: Status::Up, version, origin: Origin::Client })
+    };
+    check(vec![], expected(), Verdict::Inconclusive);
+    check(vec![registered(20, A, 1), changed(30, 2)], expected(), Verdict::Holds);
+    check(vec![registered(20, A, 0)], expected(), Verdict::Violated);
+    check(vec![changed(20, 0)], expected(), Verdict::Violated);
+    // What was removed is not remembered, and each server has a version of its own.
+    let removed = || event(20, A, Event::Evicted { instance: X });
+    check(vec![removed(), registered(30, A, 0)], expected(), Verdict::Inconclusive);
+    check(vec![registered(20, A, 5), registered(30, B, 2)], expected(), Verdict::Holds);
+}
+
+#[test]
+fn no_replication_loop() {
+    let expected = || Expected::Holds(Invariant::NoReplicationLoop);
+    let told = |seconds, node| event(seconds, node, Event::Renewed { instance: X, origin: Origin::Replica });
+    let run = |more: Vec<Record>| {
+        let mut records: Vec<Record> =
+            [A, B, PROVIDER].map(|node| at(0, What::Started { node })).into_iter().collect();
+        records.extend(more);
+        judge(&records, expected())[0].verdict
+    };
+    assert_eq!(run(vec![registered(1, A, 1)]), Verdict::Inconclusive);
+    assert_eq!(
+        run(vec![registered(1, A, 1), written(2, B, 1, Origin::Replica), told(30, B)]),
+        Verdict::Holds
+    );
+    // The other server tells it back, or tells of what nobody has asked for.
+    assert_eq!(run(vec![registered(1, A, 1), told(3, A)]), Verdict::Violated);
+    assert_eq!(run(vec![registered(1, A, 1), written(3, A, 1, Origin::Replica)]), Verdict::Violated);
+    let removed = event(3, A, Event::Deregistered { instance: X, origin: Origin::Replica });
+    assert_eq!(run(vec![registered(1, A, 1), removed]), Verdict::Violated);
+    assert_eq!(run(vec![told(3, B)]), Verdict::Violated);
+    // Both were asked, by the owner or by an operator; or a server copies what another holds.
+    assert_eq!(run(vec![registered(1, A, 1), renewed(2, B), told(3, A)]), Verdict::Inconclusive);
+    let set = Operation::SetStatus { instance: X, status: Status::Down };
+    let asked = at(2, What::Invoked { node: B, ticket: Ticket(1), operation: set });
+    assert_eq!(run(vec![registered(1, A, 1), asked, told(3, A)]), Verdict::Inconclusive);
+    assert_eq!(run(vec![registered(1, A, 1), written(3, A, 1, Origin::Sync)]), Verdict::Inconclusive);
+}
+
+/// Behind a balancer a server may be its own peer: what comes back is no loop.
+#[test]
+fn a_balancer_may_lead_a_server_back_to_itself() {
+    use crate::plan::world::{AddressEntry, Behind};
+    let verdict = |behind: Vec<Vec<NodeId>>| {
+        let entry = |nodes| AddressEntry { name: "x:1".to_owned(), behind: Behind::Processes(nodes) };
+        let world = World { addresses: behind.into_iter().map(entry).collect(), ..world() };
+        let mut judge = Judge::new(&world, &[], &premises());
+        judge.record(&at(0, What::Started { node: A }));
+        judge.record(&registered(1, A, 1));
+        judge.record(&written(2, A, 1, Origin::Replica));
+        let findings = judge.finish(SimTime::from_secs(600));
+        findings.iter().find(|finding| finding.name == "no-replication-loop").expect("always on").verdict
+    };
+    assert_eq!(verdict(vec![vec![A], vec![B]]), Verdict::Violated);
+    assert_eq!(verdict(vec![vec![A, B]]), Verdict::Inconclusive);
+    assert_eq!(verdict(vec![vec![A], vec![B], vec![A]]), Verdict::Inconclusive);
+}
+
+#[test]
+fn no_resurrection() {
+    let expected = || Expected::Holds(Invariant::NoResurrection);
+    let dies = || at(20, What::Ended { node: PROVIDER, exit: None });
+    let removed = |seconds, node| event(seconds, node, Event::Evicted { instance: X });
+    let gone = |more: Vec<Record>| vec![dies(), removed(100, A)].into_iter().chain(more).collect();
+    check(vec![dies()], expected(), Verdict::Inconclusive);
+    check(gone(vec![]), expected(), Verdict::Holds);
+    check(gone(vec![written(200, A, 1, Origin::Replica)]), expected(), Verdict::Violated);
+    check(gone(vec![written(200, A, 1, Origin::Sync)]), expected(), Verdict::Violated);
+    // Its owner's registration was late, here or at the server that told this one.
+    check(gone(vec![registered(200, A, 1)]), expected(), Verdict::Holds);
+    check(gone(vec![registered(190, B, 1), written(200, A, 1, Origin::Replica)]), expected(), Verdict::Holds);
+    // It lives again; or the server does, and copies what it cannot know to be dead.
+    let lives = at(150, What::Started { node: PROVIDER });
+    check(gone(vec![lives, written(200, A, 1, Origin::Replica)]), expected(), Verdict::Holds);
+    let restarts = vec![
+        at(150, What::Ended { node: A, exit: None }),
+        at(160, What::Started { node: A }),
+        written(161, A, 1, Origin::Sync),
+    ];
+    check(gone(restarts), expected(), Verdict::Holds);
+    // Removed while it lived, told of by an old message after it had died.
+    let early = vec![removed(10, A), dies(), written(30, A, 1, Origin::Replica)];
+    check(early, expected(), Verdict::Violated);
+}
+
+#[test]
+fn registration_not_lost() {
+    let expected = || Expected::Holds(Invariant::RegistrationNotLost);
+    let joined = |seconds| event(seconds, PROVIDER, Event::Joined { instance: X });
+    let ends = |seconds, node| at(seconds, What::Ended { node, exit: None });
+    let evicted = |seconds, node| event(seconds, node, Event::Evicted { instance: X });
+    let acknowledged = |more: Vec<Record>| vec![joined(5)].into_iter().chain(more).collect::<Vec<_>>();
+    check(acknowledged(vec![]), expected(), Verdict::Inconclusive);
+    check(acknowledged(vec![ends(20, A)]), expected(), Verdict::Holds);
+    check(acknowledged(vec![evicted(20, B), ends(20, A)]), expected(), Verdict::Violated);
+    check(acknowledged(vec![evicted(20, B), evicted(30, A)]), expected(), Verdict::Violated);
+    // No server runs, so none could list it; the first that runs again does not.
+    let none_runs = || acknowledged(vec![ends(20, A), ends(20, B)]);
+    check(none_runs(), expected(), Verdict::Holds);
+    let again = none_runs().into_iter().chain([at(30, What::Started { node: A })]).collect();
+    check(again, expected(), Verdict::Violated);
+    // It was never acknowledged, it is gone itself, or somebody wanted it removed.
+    check(vec![evicted(20, A), evicted(20, B)], expected(), Verdict::Inconclusive);
+    check(
+        acknowledged(vec![ends(10, PROVIDER), evicted(20, A), evicted(20, B)]),
+        expected(),
+        Verdict::Inconclusive,
+    );
+    let removed = event(20, A, Event::Deregistered { instance: X, origin: Origin::Client });
+    check(acknowledged(vec![removed, evicted(20, B)]), expected(), Verdict::Inconclusive);
+    // Acknowledged although the server that did so is gone.
+    check(vec![evicted(3, B), ends(4, A), joined(5)], expected(), Verdict::Violated);
+}
+
+/// What systems are known to break is judged only where a scenario asks for it.
+#[test]
+fn some_checks_must_be_named() {
+    let names = |expected| -> Vec<String> {
+        judge(&settled(), expected).into_iter().skip(1).map(|finding| finding.name).collect()
+    };
+    let unnamed = names(Expected::Never(pattern("joined")));
+    assert!(unnamed.iter().all(|name| name != "no-resurrection" && name != "registration-not-lost"));
+    assert_eq!(unnamed.len(), 8, "{unnamed:?}");
+    assert_eq!(names(Expected::Holds(Invariant::NoReplicationLoop)).len(), 7);
+}
+
 /// What is emitted is the age at that moment; meanwhile it grows.
 #[test]
 fn ages_grow() {

@@ -1,140 +1,129 @@
-//! What `regsim run` prints and writes once the runs of a scenario are made.
+//! What `regsim run` prints and writes once a run is made.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
+use super::files::Named;
 use super::run::{Arguments, Done, Failure, Format, Story};
-use super::{Exit, files, say};
+use super::terminal::{Look, quoted};
+use super::{Exit, files, say, tell};
 use crate::check::Verdict;
+use crate::report::chronicle::Chronicle;
+use crate::report::chronicle::words::Shade;
 use crate::report::summary::{CureResult, Summary};
-use crate::report::text::Timeline;
-use crate::report::write::{WriteError, write_whole};
-use crate::report::{convergence, ensemble, fill};
+use crate::report::text::{self, Timeline};
+use crate::report::write::{WriteError, write_together};
+use crate::report::{convergence, fill, markdown, measured};
 
-/// Failing seeds of a sweep that get reports of their own.
-const REPORTED_FAILURES: usize = 5;
-
-/// Prints and writes what came of all runs of one scenario.
-pub fn report(story: &Story, done: Vec<Result<Done, Failure>>, arguments: &Arguments) -> Exit {
-    let mut exit = Exit::Held;
-    let mut made = Vec::with_capacity(done.len());
-    for result in done {
-        match result {
-            Ok(done) => {
-                exit = exit.max(match done.outcome.verdict {
-                    Verdict::Holds => Exit::Held,
-                    Verdict::Violated => Exit::Violated,
-                    Verdict::Inconclusive => Exit::Inconclusive,
-                });
-                made.push(done);
-            }
-            Err(Failure::Plan(diagnostics)) => {
-                files::complain(&diagnostics);
-                exit = exit.max(Exit::Misuse);
-            }
-            Err(Failure::Record(message)) => {
-                eprintln!("error: {message}");
-                exit = exit.max(Exit::Misuse);
-            }
-            Err(Failure::Divergence(divergence)) => {
-                eprintln!("error: {}: {divergence}", story.named.shown());
-                exit = exit.max(Exit::Broken);
-            }
-        }
-    }
-    let written = if arguments.seeds.is_some() {
-        many(story, &made, arguments)
-    } else {
-        made.iter().try_for_each(|done| one(story, done, arguments))
+/// Prints and writes what came of one run.
+pub fn single(story: &Story, made: Result<Done, Failure>, arguments: &Arguments, look: Look) -> Exit {
+    let done = match made {
+        Ok(done) => done,
+        Err(failure) => return self::failure(story, &failure),
     };
-    match written {
-        Ok(()) => exit,
-        Err(error) => {
-            eprintln!("error: {error}");
-            exit.max(Exit::Misuse)
-        }
-    }
-}
-
-/// One run: its files, then its timeline or its line of JSON.
-fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
-    write_run(done)?;
+    // What was found is told even if it cannot be written.
+    let written = write_run(story, &done, arguments);
+    let folder = written.is_ok().then_some(&*done.folder);
     match arguments.format {
-        Format::Json => say(&summary(done, Some(&done.folder)).line()),
-        Format::Text => {
-            let digest = done.outcome.digest.to_string();
-            let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
-            let checks = fill::checks(&done.outcome.findings);
-            let cures = cures(done);
-            let replay = replay(story, done.outcome.seed, arguments);
-            let folder = done.folder.display().to_string();
-            let timeline = Timeline {
-                run: &view,
-                verdict: done.outcome.verdict,
-                checks: &checks,
-                cures: &cures,
-                replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
-                report: Some(&folder),
-                columns: 100,
-                colour: std::io::stdout().is_terminal(),
-            };
-            say(&timeline.render());
+        Format::Json => say(&summary(&done, folder).line()),
+        Format::Text if arguments.quiet && done.outcome.verdict == Verdict::Holds => {}
+        Format::Text => say(&timeline(story, &done, folder, arguments, look)),
+    }
+    match written {
+        Ok(()) => verdict_of(done.outcome.verdict),
+        Err(error) => {
+            tell(&format!("error: {error}"));
+            verdict_of(done.outcome.verdict).max(Exit::Misuse)
         }
     }
-    Ok(())
 }
 
-/// Many runs: one picture of all, and reports of the first that failed.
-fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), WriteError> {
-    let Some(first) = made.first() else { return Ok(()) };
-    let runs = made.iter().map(|done| (done.outcome.seed, &done.outcome.measured));
-    let together = fill::ensemble(&first.plan, runs);
-    let folder = arguments.out.join(&first.plan.name).join(format!("seeds-1-{}", made.len()));
-    let sheet = ensemble::sheet(&together);
-    write_whole(&folder.join("ensemble.svg"), sheet.svg().as_bytes())?;
-    write_whole(&folder.join("ensemble.png"), &sheet.png())?;
-    let failed = || made.iter().filter(|done| done.outcome.verdict != Verdict::Holds);
-    let mut lines = String::new();
-    for done in made {
-        let reported = failed().take(REPORTED_FAILURES).any(|it| it.outcome.seed == done.outcome.seed);
-        if reported {
-            write_run(done)?;
-        }
-        let line = summary(done, reported.then_some(&*done.folder)).line();
-        if arguments.format == Format::Json {
-            say(&line);
-        }
-        let _ = writeln!(lines, "{line}");
+/// How a run with this verdict ends the program.
+pub fn verdict_of(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Holds => Exit::Held,
+        Verdict::Violated => Exit::Violated,
+        Verdict::Inconclusive => Exit::Inconclusive,
     }
-    write_whole(&folder.join("runs.jsonl"), lines.as_bytes())?;
-    if arguments.format == Format::Text {
-        say(&sheet.title);
-        say(&format!("{} of {} runs held", made.len() - failed().count(), made.len()));
-        for done in failed().take(REPORTED_FAILURES) {
-            say(&format!("  seed {}: {}", done.outcome.seed, done.outcome.verdict.name()));
-            say(&format!("    replay  {}", replay(story, done.outcome.seed, arguments)));
-        }
-        if failed().count() > REPORTED_FAILURES {
-            say(&format!("  … and {} more, in runs.jsonl", failed().count() - REPORTED_FAILURES));
-        }
-        say(&format!("report  {}\n", folder.display()));
-    }
-    Ok(())
 }
 
-/// The files of one run.
-fn write_run(done: &Done) -> Result<(), WriteError> {
+/// Says why there is no outcome.
+pub fn failure(story: &Story, failure: &Failure) -> Exit {
+    match failure {
+        Failure::Plan(diagnostics) => files::complain(diagnostics),
+        Failure::Record(error) => tell(&format!("error: {error}")),
+        Failure::Divergence(divergence) => {
+            tell(&format!("error: {}: {divergence}", story.named.shown()));
+        }
+        Failure::Broken(seed) => tell(&format!(
+            "error: {}: regsim itself failed with seed {seed}; what the scenario says is not to blame",
+            story.named.shown()
+        )),
+    }
+    exit_of(failure)
+}
+
+/// How a failure ends the program.
+pub fn exit_of(failure: &Failure) -> Exit {
+    match failure {
+        Failure::Plan(_) | Failure::Record(_) => Exit::Misuse,
+        Failure::Divergence(_) | Failure::Broken(_) => Exit::Broken,
+    }
+}
+
+fn timeline(story: &Story, done: &Done, folder: Option<&Path>, arguments: &Arguments, look: Look) -> String {
     let digest = done.outcome.digest.to_string();
-    let sheet =
-        convergence::sheet(&fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured));
-    write_whole(&done.folder.join("convergence.svg"), sheet.svg().as_bytes())?;
-    write_whole(&done.folder.join("convergence.png"), &sheet.png())?;
-    write_whole(&done.folder.join("summary.json"), summary(done, Some(&done.folder)).file().as_bytes())
+    let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
+    let checks = fill::checks(&done.outcome.findings);
+    let cures = cures(done);
+    let measured = measured::lines(&fill::metrics(&done.outcome.measured));
+    let replay = replay(story, done.outcome.seed, arguments);
+    let folder = folder.map(|folder| folder.display().to_string());
+    let timeline = Timeline {
+        run: &view,
+        verdict: done.outcome.verdict,
+        checks: &checks,
+        cures: &cures,
+        measured: &measured,
+        happened: &done.happened,
+        replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
+        report: folder.as_deref(),
+        columns: look.columns,
+        colour: look.colour,
+    };
+    timeline.render()
 }
 
-fn summary(done: &Done, folder: Option<&Path>) -> Summary {
+/// What happened, in lines.
+pub fn account(chronicle: &Chronicle<'_>, look: Look) -> Vec<String> {
+    let paint = |text: &str, shade: Shade| match shade {
+        _ if !look.colour => text.to_owned(),
+        Shade::Step => format!("\x1b[1m{text}\x1b[0m"),
+        Shade::Bad => format!("\x1b[31m{text}\x1b[0m"),
+    };
+    chronicle.render(text::usable(look.columns), paint)
+}
+
+/// The files of one run, all or none.
+pub fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
+    let digest = done.outcome.digest.to_string();
+    let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
+    let sheet = convergence::sheet(&view);
+    let (svg, png) = (sheet.svg(), sheet.png());
+    let summary = summary(done, Some(&done.folder));
+    let replay = replay(story, done.outcome.seed, arguments);
+    let page = markdown::run(&summary, &view.finding(), &done.outcome.measured.cost, &replay);
+    write_together(&[
+        (done.folder.join("convergence.svg"), svg.as_bytes()),
+        (done.folder.join("convergence.png"), &png),
+        (done.folder.join("summary.md"), page.as_bytes()),
+        (done.folder.join("summary.json"), summary.file().as_bytes()),
+    ])
+}
+
+/// A run as one JSON object.
+pub fn summary(done: &Done, folder: Option<&Path>) -> Summary {
     let outcome = &done.outcome;
     Summary {
         scenario: done.plan.name.clone(),
@@ -169,11 +158,14 @@ fn rounded(wall: Duration) -> Duration {
     wall + Duration::from_micros(500)
 }
 
-/// The command that repeats a run.
-fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
-    let mut command = format!("regsim run {} --seed {seed}", story.named.shown());
+/// The command that repeats a run, as a shell takes it.
+pub fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
+    let mut command = format!("regsim run {} --seed {seed}", quoted(&story.named.shown()));
     for setting in &arguments.settings {
-        let _ = write!(command, " --set '{setting}'");
+        let _ = write!(command, " --set {}", quoted(setting));
+    }
+    if matches!(story.named, Named::Stdin(_)) {
+        command.push_str(" < FILE");
     }
     command
 }

@@ -1,16 +1,32 @@
 //! What is measured: series over virtual time, and figures. Defined in `docs/metrics.md`.
 //!
-//! A fold beside the checks, over the same [`Cluster`]. It judges nothing.
+//! A fold beside the checks, over the same [`Cluster`]. It judges nothing. [`propagation`], [`beliefs`], [`callers`] and
+//! [`consistency`] are folds of their own; [`figures`] says all of it in numbers, and [`spread`] over many runs.
 
 pub mod series;
+pub mod latency;
+pub mod propagation;
+pub mod beliefs;
+pub mod callers;
+pub mod consistency;
+pub mod figures;
+pub mod spread;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
 
 use crate::check::Cluster;
-use crate::history::{CallResult, Record, What};
+use crate::history::{Record, What};
 use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, Gauge, InstanceId, NodeId, SimTime};
+use crate::sim::ledger::Ledger;
 
+pub use beliefs::Beliefs;
+pub use callers::Callers;
+pub use consistency::Consistency;
+pub use figures::Figures;
+pub use latency::Latencies;
+pub use propagation::Propagation;
 pub use series::Series;
 
 /// What one server did over time.
@@ -44,7 +60,7 @@ pub struct ClusterSeries {
 }
 
 /// All that was measured in a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The servers, in order of the plan.
     pub servers: Vec<ServerSeries>,
@@ -62,23 +78,35 @@ pub struct Measured {
     pub converged: Option<SimTime>,
     /// When each trigger of the world fired, as far as its steps show: none if nothing came of it.
     pub fired: Vec<Option<SimTime>>,
+    /// How changes of truth spread to servers and clients.
+    pub propagation: Propagation,
+    /// Who believed what.
+    pub beliefs: Beliefs,
+    /// What callers felt; nothing if nobody calls anybody.
+    pub callers: Callers,
+    /// Acknowledgements and stale reads.
+    pub consistency: Consistency,
+    /// What was sent, by kind and class of path.
+    pub cost: Ledger,
     /// Figures by name.
-    pub figures: BTreeMap<&'static str, f64>,
+    pub figures: Figures,
 }
 
 /// The fold.
 pub struct Measure {
     servers: Vec<ServerSeries>,
     server_of: Vec<Option<usize>>,
+    /// Of each server, the last values of [`TASKS`] in its present life.
+    tasks_of: Vec<[i64; TASKS.len()]>,
     caches: Series,
     subscribers: u32,
     clusters: Vec<ClusterSeries>,
     disagreement: Series,
-    changed_at: Vec<Option<(SimTime, bool)>>,
-    discovery: Vec<u64>,
-    forgetting: Vec<u64>,
-    known: Vec<Vec<bool>>,
     fired: Vec<Option<SimTime>>,
+    propagation: propagation::Tracker,
+    beliefs: beliefs::Recorder,
+    callers: callers::Listener,
+    consistency: consistency::Auditor,
     counts: Counts,
 }
 
@@ -88,12 +116,29 @@ struct Counts {
     registrations: u64,
     evictions: u64,
     false_evictions: u64,
-    calls: u64,
-    calls_answered: u64,
-    calls_without_instance: u64,
-    calls_to_dead: u64,
-    calls_cut_off: u64,
-    calls_retried: u64,
+    /// Pairs of server and dead instance that were still listed at the end.
+    missed_deaths: u64,
+    pending_worst: i64,
+    /// Of each of [`TASKS`], over all lives of all servers.
+    tasks: [i64; TASKS.len()],
+}
+
+/// What servers count about replication tasks from their start on, with its name in figures.
+const TASKS: [(Gauge, &str); 7] = [
+    (Gauge::ReplicationAccepted, "tasks_accepted"),
+    (Gauge::ReplicationOverridden, "tasks_merged"),
+    (Gauge::ReplicationReplayed, "tasks_replayed"),
+    (Gauge::ReplicationExpired, "tasks_expired"),
+    (Gauge::ReplicationOverflow, "tasks_dropped"),
+    (Gauge::ReplicationNotFound, "tasks_not_found"),
+    (Gauge::ReplicationConflicts, "tasks_conflicting"),
+];
+
+impl Counts {
+    fn tasks(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        let counted = TASKS.into_iter().zip(self.tasks).map(|((_, name), count)| (name, count));
+        counted.chain([("tasks_pending_worst", self.pending_worst)])
+    }
 }
 
 impl Measure {
@@ -121,17 +166,18 @@ impl Measure {
             living: Series::default(),
         });
         Measure {
-            known: vec![vec![false; world.instances.len()]; servers.len()],
+            tasks_of: vec![Default::default(); servers.len()],
             servers,
             server_of,
             caches: Series::default(),
             subscribers: world.processes.iter().map(|process| u32::from(process.subscribes)).sum(),
             clusters: clusters.collect(),
             disagreement: Series::default(),
-            changed_at: vec![None; world.instances.len()],
-            discovery: Vec::new(),
-            forgetting: Vec::new(),
             fired: vec![None; world.triggers.len()],
+            propagation: propagation::Tracker::new(world),
+            beliefs: beliefs::Recorder::new(world),
+            callers: callers::Listener::new(world),
+            consistency: consistency::Auditor::new(world),
             counts: Counts::default(),
         }
     }
@@ -139,17 +185,18 @@ impl Measure {
     /// Takes in one record; `cluster` is the state after it, `views_changed` what [`Cluster::record`] said.
     pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>, views_changed: bool) {
         match &record.what {
-            What::Event { node, event } => self.event(record.at, *node, event, cluster),
-            What::Traffic { last: false, .. } => self.counts.calls_retried += 1,
-            What::Traffic { result, .. } => {
-                let counts = &mut self.counts;
-                counts.calls += 1;
-                *match result {
-                    CallResult::Answered => &mut counts.calls_answered,
-                    CallResult::NoInstance => &mut counts.calls_without_instance,
-                    CallResult::DeadInstance => &mut counts.calls_to_dead,
-                    CallResult::Unreachable => &mut counts.calls_cut_off,
-                } += 1;
+            // Nearly all records are these.
+            What::Event { event: Event::Renewed { .. }, .. } => self.counts.renewals += 1,
+            What::Event { event: Event::Joined { .. }, .. } => self.consistency.record(record, cluster),
+            What::Event { node, event } => {
+                if let Event::Gauge { gauge: Gauge::Serving, .. } = event {
+                    self.consistency.record(record, cluster);
+                }
+                self.event(record.at, *node, event, cluster);
+            }
+            What::Traffic { .. } => {
+                self.callers.record(record);
+                self.consistency.record(record, cluster);
             }
             What::Step { step, began: true } => {
                 let step = &cluster.world().steps[*step as usize];
@@ -159,6 +206,8 @@ impl Measure {
             }
             What::Started { node } | What::Stopping { node } | What::Ended { node, .. } => {
                 self.lifecycle(record.at, *node, cluster);
+                self.callers.record(record);
+                self.consistency.record(record, cluster);
             }
             _ => {}
         }
@@ -173,6 +222,8 @@ impl Measure {
                 of.living.push(record.at, i64::from(cluster.living(ClusterId(at as u32))));
             }
             self.disagreement.push(record.at, cluster.disagreement().cast_signed());
+            self.propagation.record(record, cluster);
+            self.beliefs.record(record, cluster);
         }
     }
 
@@ -181,18 +232,11 @@ impl Measure {
             let running = cluster.runs(node);
             let server = &mut self.servers[place];
             server.running.push(at, i64::from(running));
+            self.tasks_of[place] = Default::default();
             if !running {
                 server.renewals.push(at, 0);
                 server.threshold.push(at, 0);
                 server.self_preservation.push(at, 0);
-                self.known[place].fill(false);
-            }
-        }
-        if let Some((_, instance)) = cluster.world().processes[node.index()].instance {
-            let alive = cluster.truth(instance).alive;
-            let was_alive = self.changed_at[instance.index()].is_some_and(|changed| changed.1);
-            if alive != was_alive {
-                self.changed_at[instance.index()] = Some((at, alive));
             }
         }
     }
@@ -200,16 +244,10 @@ impl Measure {
     fn event(&mut self, at: SimTime, node: NodeId, event: &Event, cluster: &Cluster<'_>) {
         let Some(place) = self.server_of[node.index()] else { return };
         match event {
-            Event::Renewed { .. } => self.counts.renewals += 1,
-            Event::Registered { instance, .. } => {
-                self.counts.registrations += 1;
-                self.listed(at, place, *instance, true, cluster);
-            }
-            Event::Deregistered { instance, .. } => self.listed(at, place, *instance, false, cluster),
+            Event::Registered { .. } => self.counts.registrations += 1,
             Event::Evicted { instance } => {
                 self.counts.evictions += 1;
                 self.counts.false_evictions += u64::from(cluster.truth(*instance).alive);
-                self.listed(at, place, *instance, false, cluster);
             }
             Event::Gauge { gauge, value } => {
                 let server = &mut self.servers[place];
@@ -217,11 +255,21 @@ impl Measure {
                     Gauge::RenewalsLastMinute => server.renewals.push(at, *value),
                     Gauge::RenewalThreshold => server.threshold.push(at, *value),
                     Gauge::SelfPreservation => server.self_preservation.push(at, *value),
-                    _ => {}
+                    Gauge::ReplicationPending => {
+                        self.counts.pending_worst = self.counts.pending_worst.max(*value);
+                    }
+                    _ => {
+                        if let Some(task) = TASKS.iter().position(|(counted, _)| counted == gauge) {
+                            let before = std::mem::replace(&mut self.tasks_of[place][task], *value);
+                            self.counts.tasks[task] += value - before;
+                        }
+                    }
                 }
             }
             Event::Changed { .. }
+            | Event::Deregistered { .. }
             | Event::NotFound { .. }
+            | Event::Renewed { .. }
             | Event::EvictionPass { .. }
             | Event::Announced { .. }
             | Event::Joined { .. }
@@ -230,91 +278,36 @@ impl Measure {
         }
     }
 
-    /// A server came to list an instance, or ceased to: how long after the truth had changed? That an instance of another cluster
-    /// appears, no server has to learn.
-    fn listed(
-        &mut self,
-        at: SimTime,
-        place: usize,
-        instance: InstanceId,
-        listed: bool,
-        cluster: &Cluster<'_>,
-    ) {
-        let known = std::mem::replace(&mut self.known[place][instance.index()], listed);
-        if let Some((changed, alive)) = self.changed_at[instance.index()]
-            && known != listed
-            && alive == listed
-        {
-            let latency = at.as_millis() - changed.as_millis();
-            let own = cluster.world().cluster(self.servers[place].node) == cluster.home(instance);
-            match (listed, own) {
-                (true, true) => self.discovery.push(latency),
-                (true, false) => {}
-                (false, _) => self.forgetting.push(latency),
-            }
-        }
-    }
-
-    /// The run is over.
-    pub fn finish(mut self, cluster: &Cluster<'_>) -> Measured {
-        let mut figures = BTreeMap::new();
-        let converged = cluster.agreed_since();
-        if let Some(agreed) = converged {
-            figures.insert("convergence_ms", agreed.since(cluster.last_disturbance()).as_millis() as f64);
-        }
-        let counts = &self.counts;
-        for (name, count) in [
-            ("renewals", counts.renewals),
-            ("registrations", counts.registrations),
-            ("evictions", counts.evictions),
-            ("false_evictions", counts.false_evictions),
-        ] {
-            figures.insert(name, count as f64);
-        }
-        if counts.calls > 0 {
-            for (name, count) in [
-                ("calls", counts.calls),
-                ("calls_answered", counts.calls_answered),
-                ("calls_without_instance", counts.calls_without_instance),
-                ("calls_to_dead_instance", counts.calls_to_dead),
-                ("calls_cut_off", counts.calls_cut_off),
-                ("calls_retried", counts.calls_retried),
-            ] {
-                figures.insert(name, count as f64);
-            }
-        }
-        quantiles(
-            &mut self.discovery,
-            ["discovery_ms_median", "discovery_ms_p99", "discovery_ms_worst"],
-            &mut figures,
-        );
-        quantiles(
-            &mut self.forgetting,
-            ["forgetting_ms_median", "forgetting_ms_p99", "forgetting_ms_worst"],
-            &mut figures,
-        );
-        Measured {
+    /// The run is over; `cost` is what was sent in it.
+    pub fn finish(mut self, cluster: &Cluster<'_>, cost: &Ledger, end: SimTime) -> Measured {
+        self.counts.missed_deaths = missed_deaths(cluster);
+        let mut measured = Measured {
             servers: self.servers,
             caches: self.caches,
             subscribers: self.subscribers,
             clusters: self.clusters,
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
-            converged,
+            converged: cluster.agreed_since(),
             fired: self.fired,
-            figures,
-        }
+            propagation: self.propagation.finish(end),
+            beliefs: self.beliefs.finish(),
+            callers: self.callers.finish(end),
+            consistency: self.consistency.finish(end),
+            cost: cost.clone(),
+            figures: Figures::new(),
+        };
+        measured.figures = figures::figures(&measured, &self.counts, end);
+        measured
     }
 }
 
-fn quantiles(latencies: &mut [u64], names: [&'static str; 3], figures: &mut BTreeMap<&'static str, f64>) {
-    if latencies.is_empty() {
-        return;
-    }
-    latencies.sort_unstable();
-    // Nearest rank: the smallest value that so many per cent do not exceed.
-    let rank = |percent: usize| (latencies.len() * percent).div_ceil(100).max(1) - 1;
-    for (name, rank) in names.into_iter().zip([rank(50), rank(99), latencies.len() - 1]) {
-        figures.insert(name, latencies[rank] as f64);
-    }
+/// Pairs of running server and dead instance that it still lists.
+fn missed_deaths(cluster: &Cluster<'_>) -> u64 {
+    let world = cluster.world();
+    let owned = || world.processes.iter().filter_map(|process| process.instance);
+    let dead: Vec<InstanceId> =
+        owned().map(|(_, instance)| instance).filter(|instance| !cluster.truth(*instance).alive).collect();
+    let servers = (0..world.processes.len()).filter_map(|at| cluster.held(NodeId(at as u32)));
+    servers.map(|held| dead.iter().filter(|dead| held.get(**dead).is_some()).count() as u64).sum()
 }

@@ -34,6 +34,18 @@ impl Series {
         after.checked_sub(1).map_or(0, |index| self.points[index].1)
     }
 
+    /// The highest value.
+    pub fn highest(&self) -> i64 {
+        self.points.iter().map(|(_, value)| *value).max().unwrap_or(0).max(0)
+    }
+
+    /// The sum over time until `end`: value times seconds.
+    pub fn area(&self, end: SimTime) -> f64 {
+        let ends = self.points.iter().skip(1).map(|(at, _)| *at).chain([end]);
+        let spans = self.points.iter().zip(ends);
+        spans.map(|((at, value), until)| *value as f64 * until.since(*at).as_secs_f64()).sum()
+    }
+
     /// The steps.
     pub fn points(&self) -> &[(SimTime, i64)] {
         &self.points
@@ -71,6 +83,7 @@ mod tests {
         }
         assert_eq!(series.points(), [(seconds(2), 6), (seconds(4), 0), (seconds(6), 1)]);
         assert_eq!((series.at(seconds(1)), series.at(seconds(3)), series.at(seconds(4))), (0, 6, 0));
+        assert_eq!((series.highest(), series.area(seconds(9))), (6, 2.0 * 6.0 + 3.0));
         assert_eq!(series.spans(seconds(9)), [(seconds(2), seconds(4)), (seconds(6), seconds(9))]);
     }
 }

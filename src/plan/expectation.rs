@@ -24,7 +24,7 @@ pub enum Expected {
     /// From the last disturbance or change of truth, all servers and subscribed clients agree with the truth within the bound,
     /// and keep agreeing.
     Converged { within: Duration },
-    /// An always-on check holds.
+    /// A check holds, and had a chance to fail.
     Holds(Invariant),
     /// No event matches.
     Never(Pattern),
@@ -60,7 +60,7 @@ pub enum Expected {
     },
 }
 
-/// A family of checks that is always on.
+/// A family of checks: always on, or only where a scenario names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Invariant {
     /// No instance that renews in time at this server is evicted by it.
@@ -75,20 +75,38 @@ pub enum Invariant {
     Relisted,
     /// A client's copy has as many instances of each status as its server said.
     CacheAsClaimed,
+    /// The version of an instance that a server lists never goes back.
+    VersionNeverGoesBack,
+    /// What a server was told by another it does not tell further.
+    NoReplicationLoop,
+    /// An instance that is gone and was removed by a server is not listed there again without its owner.
+    NoResurrection,
+    /// A living instance whose registration was acknowledged is listed by some running server.
+    RegistrationNotLost,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Invariant; 6] = [
+    pub const ALL: [Invariant; 10] = [
         Invariant::LiveInstanceNotEvicted,
         Invariant::SelfPreservation,
         Invariant::ConflictResolution,
         Invariant::ServersAgree,
         Invariant::Relisted,
         Invariant::CacheAsClaimed,
+        Invariant::VersionNeverGoesBack,
+        Invariant::NoReplicationLoop,
+        Invariant::NoResurrection,
+        Invariant::RegistrationNotLost,
     ];
 
-    /// Its name in reports and scenarios. `never: live-instance-evicted` is the first one's other name.
+    /// Whether every run is judged by it. The others are known not to hold for every system, whatever it is worth to know where.
+    pub const fn always_on(self) -> bool {
+        !matches!(self, Invariant::NoResurrection | Invariant::RegistrationNotLost)
+    }
+
+    /// Its name in reports and scenarios. `never: live-instance-evicted` is the first one's other name, `never: resurrection`
+    /// that of [`NoResurrection`](Invariant::NoResurrection).
     pub const fn name(self) -> &'static str {
         match self {
             Invariant::LiveInstanceNotEvicted => "live-instance-not-evicted",
@@ -97,6 +115,10 @@ impl Invariant {
             Invariant::ServersAgree => "servers-agree",
             Invariant::Relisted => "listed-again",
             Invariant::CacheAsClaimed => "cache-as-claimed",
+            Invariant::VersionNeverGoesBack => "version-never-goes-back",
+            Invariant::NoReplicationLoop => "no-replication-loop",
+            Invariant::NoResurrection => "no-resurrection",
+            Invariant::RegistrationNotLost => "registration-not-lost",
         }
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::ensemble::{Ensemble, EnsembleRun};
 use super::figure::{Band, Mark, Span};
-use super::summary::CheckResult;
+use super::summary::{CheckResult, SpreadResult};
 use super::view::{CachesView, ClusterView, Disturbance, RunView, ServerView, Track};
 use crate::check::Finding;
-use crate::metric::{ClusterSeries, Measured, Series, ServerSeries};
+use crate::metric::{ClusterSeries, Measured, Series, ServerSeries, spread};
 use crate::plan::Plan;
 use crate::plan::world::Step;
 use crate::protocol::SimTime;
@@ -80,15 +80,32 @@ pub fn checks(findings: &[Finding]) -> Vec<CheckResult> {
 
 /// Figures as the summary holds them: whole numbers without a fraction.
 pub fn metrics(measured: &Measured) -> BTreeMap<String, serde_json::Number> {
-    let number = |value: f64| {
-        if value.fract() == 0.0 && value.abs() < 9e15 {
-            Some(serde_json::Number::from(value as i64))
-        } else {
-            serde_json::Number::from_f64(value)
-        }
-    };
     let figures = measured.figures.iter();
-    figures.filter_map(|(name, value)| Some(((*name).to_owned(), number(*value)?))).collect()
+    figures.filter_map(|(name, value)| Some((name.clone(), number(*value)?))).collect()
+}
+
+/// Figures over many runs as the summary of these holds them.
+pub fn spreads<'a>(runs: impl Iterator<Item = &'a Measured>) -> BTreeMap<String, SpreadResult> {
+    let spreads = spread::spreads(runs.map(|measured| &measured.figures)).into_iter();
+    let result = |spread: spread::Spread| {
+        Some(SpreadResult {
+            median: number(spread.median)?,
+            p5: number(spread.p5)?,
+            p95: number(spread.p95)?,
+            worst: number(spread.worst)?,
+            runs: spread.runs,
+            never: spread.never,
+        })
+    };
+    spreads.filter_map(|(name, spread)| Some((name.to_owned(), result(spread)?))).collect()
+}
+
+fn number(value: f64) -> Option<serde_json::Number> {
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        Some(serde_json::Number::from(value as i64))
+    } else {
+        serde_json::Number::from_f64(value)
+    }
 }
 
 fn span(start: SimTime, end: SimTime) -> Span {
@@ -289,8 +306,10 @@ mod tests {
             disagreement: series(&[(5, 2), (40, 0)]),
             last_disturbance: seconds(90),
             converged: Some(seconds(95)),
-            fired: Vec::new(),
-            figures: BTreeMap::from([("calls", 7.0), ("share", 0.25), ("odd", f64::NAN)]),
+            figures: [("calls", 7.0), ("share", 0.25), ("odd", f64::NAN)]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+            ..Measured::default()
         }
     }
 

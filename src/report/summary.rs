@@ -63,6 +63,42 @@ pub struct Summary {
     pub report: Option<String>,
 }
 
+/// One figure over many runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SpreadResult {
+    pub median: serde_json::Number,
+    pub p5: serde_json::Number,
+    pub p95: serde_json::Number,
+    /// The highest, or the lowest of what should be high.
+    pub worst: serde_json::Number,
+    /// Runs that have it, and runs that do not.
+    pub runs: u64,
+    pub never: u64,
+}
+
+/// Many runs of one scenario. The order of the fields is the order in the file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SeedsSummary {
+    /// Name of the scenario, such as `eureka/peer-down`.
+    pub scenario: String,
+    /// The system as scenarios spell it, such as `eureka`.
+    pub system: String,
+    pub runs: u64,
+    /// Runs by verdict.
+    pub held: u64,
+    pub violated: u64,
+    pub inconclusive: u64,
+    /// Figures by name, such as `convergence_ms`.
+    pub metrics: BTreeMap<String, SpreadResult>,
+}
+
+impl SeedsSummary {
+    /// The object as a file that people read.
+    pub fn file(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a summary has string keys only") + "\n"
+    }
+}
+
 fn name<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(verdict.name())
 }

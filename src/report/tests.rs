@@ -82,6 +82,8 @@ proptest! {
             verdict: Verdict::Holds,
             checks: &[],
             cures: &[],
+            measured: &[],
+            happened: &[],
             replay: None,
             report: None,
             columns: 80,

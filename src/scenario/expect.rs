@@ -38,7 +38,7 @@ pub struct Expectation {
 pub enum Expected {
     /// So long after the last disturbance, all servers and subscribed clients hold the truth, and keep doing so.
     Converged { within: Spanned<Duration> },
-    /// A check that is always on holds, and had a chance to fail.
+    /// A check holds, and had a chance to fail.
     Holds(Holding),
     /// It does not happen.
     Never(Pattern),
@@ -58,7 +58,7 @@ pub enum Expected {
     Calls(Calls),
 }
 
-/// A check that is always on.
+/// A check with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// No instance that renews in time at a server is evicted by it.
@@ -73,16 +73,28 @@ pub enum Holding {
     Relisted,
     /// A client's copy has as many instances of each status as its server said.
     CacheAsClaimed,
+    /// The version of an instance that a server lists never goes back.
+    VersionNeverGoesBack,
+    /// What a server was told by another it does not tell further.
+    NoReplicationLoop,
+    /// An instance that is gone and was removed by a server is not listed there again without its owner.
+    NoResurrection,
+    /// A living instance whose registration was acknowledged is listed by some running server.
+    RegistrationNotLost,
 }
 
 /// Every such check and its name.
-pub(super) const HOLDINGS: [(&str, Holding); 6] = [
+pub(super) const HOLDINGS: [(&str, Holding); 10] = [
     ("live-instance-not-evicted", Holding::LiveInstanceNotEvicted),
     ("self-preservation", Holding::SelfPreservation),
     ("conflict-resolution", Holding::ConflictResolution),
     ("servers-agree", Holding::ServersAgree),
     ("listed-again", Holding::Relisted),
     ("cache-as-claimed", Holding::CacheAsClaimed),
+    ("version-never-goes-back", Holding::VersionNeverGoesBack),
+    ("no-replication-loop", Holding::NoReplicationLoop),
+    ("no-resurrection", Holding::NoResurrection),
+    ("registration-not-lost", Holding::RegistrationNotLost),
 ];
 
 impl Holding {
@@ -102,6 +114,16 @@ impl Holding {
             }
             Holding::CacheAsClaimed => {
                 "A client's copy has as many instances of each status as its server said."
+            }
+            Holding::VersionNeverGoesBack => {
+                "The version of an instance that a server lists never goes back."
+            }
+            Holding::NoReplicationLoop => "What a server was told by another it does not tell further.",
+            Holding::NoResurrection => {
+                "An instance that is gone and was removed by a server is not listed there again without its owner."
+            }
+            Holding::RegistrationNotLost => {
+                "A living instance whose registration was acknowledged is listed by some running server."
             }
         }
     }
@@ -131,12 +153,14 @@ pub enum Happening {
     Event(&'static str),
     /// A server evicted an instance that renewed in time.
     LiveInstanceEvicted,
+    /// A server lists again, without its owner, an instance that is gone and that it had removed.
+    Resurrection,
     /// A server keeps leases from expiring.
     SelfPreservationActive,
 }
 
 /// Every happening and its name.
-pub(super) const HAPPENINGS: [(&str, Happening); 13] = [
+pub(super) const HAPPENINGS: [(&str, Happening); 14] = [
     ("registered", Happening::Event("registered")),
     ("renewed", Happening::Event("renewed")),
     ("not-found", Happening::Event("not-found")),
@@ -149,6 +173,7 @@ pub(super) const HAPPENINGS: [(&str, Happening); 13] = [
     ("adopted", Happening::Event("adopted")),
     ("metadata-changed", Happening::Event("metadata-changed")),
     ("live-instance-evicted", Happening::LiveInstanceEvicted),
+    ("resurrection", Happening::Resurrection),
     ("self-preservation-active", Happening::SelfPreservationActive),
 ];
 

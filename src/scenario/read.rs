@@ -176,7 +176,9 @@ impl<'n> Fields<'n> {
 
     /// The entry of a key, if it was written. Asking makes the key valid.
     pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        self.valid.push(key);
+        if !self.valid.contains(&key) {
+            self.valid.push(key);
+        }
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.insert((self.what, key)));
         let at = self.entries.iter().position(|entry| entry.key == key)?;

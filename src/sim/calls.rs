@@ -21,7 +21,9 @@ use crate::protocol::{
 
 use super::lanes::Timeout;
 use super::messages::Fate;
-use super::network::{Draws, GIVE_UP_NS, Hop, HostSet, Purpose, connect_retry_ns, retransmit_ns};
+use super::network::{
+    Draws, GIVE_UP_NS, Hop, HostSet, ORPHAN_GIVE_UP_NS, Purpose, connect_retry_ns, retransmit_ns,
+};
 use super::slab::Slab;
 use super::{Due, Simulation};
 
@@ -58,6 +60,8 @@ pub(super) struct Exchange<P: Protocol> {
     first_sent: SimTime,
     sent: SimTime,
     attempt: u32,
+    /// The row of the ledger in which its request was counted.
+    row: u8,
     /// When the first byte of the answer arrives.
     first_byte: SimTime,
     body: Body<P>,
@@ -161,6 +165,7 @@ impl<P: Protocol> Simulation<P> {
             first_sent: self.now,
             sent: self.now,
             attempt: 0,
+            row: 0,
             first_byte: SimTime::MAX,
             body: Body::Request(request),
         });
@@ -409,9 +414,11 @@ impl<P: Protocol> Simulation<P> {
         self.arm_timeout(index, read_timeout_ns);
         let call = &mut self.calls[index];
         (call.stage, call.sent, call.first_sent, call.attempt) = (Stage::Request, self.now, self.now, 0);
-        let (Body::Request(request), Target::Process(server, _)) = (&call.body, call.target) else {
+        let (Body::Request(request), Target::Process(server, host)) = (&call.body, call.target) else {
             unreachable!("a request is sent once, to a process")
         };
+        let class = self.network.distance(self.nodes[call.caller.index()].host, host);
+        call.row = self.ledger.count(request.kind(), class, request.bytes());
         match self.messages.fate(request, call.caller, server, self.now) {
             Fate::Pass => self.travel_forth(index, Purpose::Request, 0),
             Fate::Delay(by_ns) => self.travel_forth(index, Purpose::Request, by_ns),
@@ -474,14 +481,10 @@ impl<P: Protocol> Simulation<P> {
                 0 => self.execute(index),
                 work_ns => self.work(index, work_ns),
             }
-        } else if node.service.full() {
-            if caller_waits {
-                self.calls[index].fall_silent();
-            } else {
-                self.calls.remove(index);
-            }
         } else {
+            // Its connection was accepted, so it waits, however many there are.
             node.service.waiting.push_back(index);
+            self.ledger.waiting(node.service.waiting.len());
             self.calls[index].stage = Stage::Queued;
         }
     }
@@ -528,7 +531,9 @@ impl<P: Protocol> Simulation<P> {
         let call = &mut self.calls[index];
         (call.stage, call.sent, call.first_sent, call.attempt) = (Stage::Answer, self.now, self.now, 0);
         let fate = match (&result, call.target) {
-            (Ok(response), Target::Process(server, _)) => {
+            (Ok(response), Target::Process(server, host)) => {
+                let class = self.network.distance(host, self.nodes[call.caller.index()].host);
+                self.ledger.count_in(call.row, class, response.bytes());
                 self.messages.fate(response, server, call.caller, self.now)
             }
             _ => Fate::Pass,
@@ -561,12 +566,14 @@ impl<P: Protocol> Simulation<P> {
         self.finish(index, result);
     }
 
-    /// A request or an answer got lost: TCP sends it again after 200 ms, 400 ms, 800 ms, ...
+    /// A request or an answer got lost: TCP sends it again after 200 ms, 400 ms, 800 ms, ..., but not for ever; what its caller
+    /// waits for no longer, less long.
     fn send_again(&mut self, index: u32) {
         let call = &mut self.calls[index];
         call.sent = SimTime(call.sent.0 + retransmit_ns(call.attempt)).max(self.now);
         call.attempt += 1;
-        let given_up = call.sent.0 - call.first_sent.0 > GIVE_UP_NS;
+        let patience = if call.caller_waits { GIVE_UP_NS } else { ORPHAN_GIVE_UP_NS };
+        let given_up = call.sent.0 - call.first_sent.0 > patience;
         match (call.stage == Stage::Request, given_up) {
             (true, false) => self.travel_forth(index, Purpose::Request, 0),
             (false, false) => self.travel_back(index, Purpose::Answer, 0),

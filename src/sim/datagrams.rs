@@ -53,6 +53,7 @@ impl<P: Protocol> Simulation<P> {
         let (source, target) = (sender.host, receiver.host);
         let draws =
             Draws { key: sender.key, channel: u32::from(NO_POOL.0), receiver: receiver.stable, counter };
+        self.ledger.count(message.kind(), self.network.distance(source, target), message.bytes());
         let (copies, more_ns) = match self.messages.fate(&message, from, to, self.now) {
             Fate::Drop => return,
             Fate::Delay(by_ns) => (1, by_ns),

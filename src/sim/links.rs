@@ -350,6 +350,9 @@ impl<P: Protocol> Simulation<P> {
         // What is sent before the session is up waits for that.
         let connecting = end == End::Opener && session.attempt.is_some();
         let (source, target) = (session.side(end).host, session.side(end.other()).host);
+        if let Body::Message(message) = &body {
+            self.ledger.count(message.kind(), self.network.distance(source, target), bytes);
+        }
         let draws = self.link_draws(index, number);
         let sent = self.sessions[index].side(end).wire_free.max(self.now);
         let hop = Hop { from: source, to: target, sent };

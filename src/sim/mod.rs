@@ -4,8 +4,8 @@
 //! machine, whose effects become new events. A run is a function of (world, settings, seed).
 //!
 //! Reading order: [`queue`], `lanes` and `slab` (what waits, and where it lies); `clock`, `latency`, `network`, `messages` (when
-//! things arrive); `node`, `process` and `balancer` (who takes inputs); `calls`, `pools`, `links`, `datagrams`, `disk` (what effects become);
-//! `workload`, `faults` and `triggers` (what happens from outside).
+//! things arrive), [`ledger`] (what is sent); `node`, `process` and `balancer` (who takes inputs); `calls`, `pools`, `links`,
+//! `datagrams`, `disk` (what effects become); `workload`, `faults` and `triggers` (what happens from outside).
 //!
 //! # What is in flight is touched, too
 //!
@@ -14,6 +14,7 @@
 //! resets the calls and links of the process; a power loss is silence.
 
 pub mod queue;
+pub mod ledger;
 mod slab;
 mod lanes;
 mod clock;
@@ -44,6 +45,7 @@ use calls::Exchange;
 use datagrams::Packet;
 use faults::Flapping;
 use lanes::Lanes;
+use ledger::Ledger;
 use links::Session;
 use messages::Messages;
 use network::Network;
@@ -84,6 +86,7 @@ pub struct Simulation<P: Protocol> {
     checks: Vec<Checked>,
     network: Network,
     messages: Messages,
+    ledger: Ledger,
     calls: Slab<Exchange<P>>,
     sessions: Slab<Session<P>>,
     packets: Slab<Packet<P>>,
@@ -186,6 +189,7 @@ impl<P: Protocol> Simulation<P> {
             checks: world.checks.iter().map(Checked::new).collect(),
             network: Network::new(world, root.child("network")),
             messages: Messages::default(),
+            ledger: Ledger::default(),
             calls: Slab::new(),
             sessions: Slab::new(),
             packets: Slab::new(),
@@ -273,6 +277,11 @@ impl<P: Protocol> Simulation<P> {
     /// How many inputs were delivered.
     pub fn events(&self) -> u64 {
         self.delivered
+    }
+
+    /// What was sent so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The digest of all inputs delivered so far.

@@ -13,6 +13,7 @@ use crate::protocol::random::happens;
 use crate::protocol::{Key, SimTime};
 
 use super::latency::Distribution;
+use super::ledger::PathClass;
 
 /// First retransmission of unacknowledged data; it doubles. Linux: `TCP_RTO_MIN`.
 const RETRANSMIT_FIRST_NS: u64 = 200_000_000;
@@ -20,6 +21,8 @@ const RETRANSMIT_FIRST_NS: u64 = 200_000_000;
 const RETRANSMIT_LONGEST_NS: u64 = 120_000_000_000;
 /// Unacknowledged data is given up after this time. Linux: `tcp_retries2` = 15 comes to 924 s.
 pub(super) const GIVE_UP_NS: u64 = 900_000_000_000;
+/// The same once its sender has closed the connection. Linux: `tcp_orphan_retries`, 8 if unset, comes to 102 s.
+pub(super) const ORPHAN_GIVE_UP_NS: u64 = 102_200_000_000;
 /// First retransmission of a connection attempt; it doubles. Linux: `TCP_TIMEOUT_INIT`.
 const CONNECT_RETRY_NS: u64 = 1_000_000_000;
 
@@ -72,6 +75,8 @@ pub(super) struct Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     zones: Vec<u32>,
+    /// The region of each zone.
+    regions: Vec<u32>,
     zone_count: usize,
     /// Where the bursts of loss of each zone's paths come from, and of the paths that a step changes.
     zone_numbers: Vec<u32>,
@@ -198,6 +203,7 @@ impl Network {
         }
         Network {
             zones: world.hosts.iter().map(|host| host.zone.0).collect(),
+            regions: world.zones.iter().map(|zone| zone.region.0).collect(),
             zone_count: world.zones.len(),
             zone_numbers: world.zones.iter().map(|zone| stable(key.child(&zone.name))).collect(),
             key,
@@ -209,6 +215,18 @@ impl Network {
             mended: VecDeque::new(),
             changes: Vec::new(),
             last_mended: SimTime::ZERO,
+        }
+    }
+
+    /// How far apart two hosts are.
+    #[inline]
+    pub fn distance(&self, from: HostId, to: HostId) -> PathClass {
+        let (source, target) = (self.zones[from.index()] as usize, self.zones[to.index()] as usize);
+        match (source == target, self.regions[source] == self.regions[target]) {
+            (true, _) if from == to => PathClass::SameHost,
+            (true, _) => PathClass::SameZone,
+            (false, true) => PathClass::SameRegion,
+            (false, false) => PathClass::CrossRegion,
         }
     }
 

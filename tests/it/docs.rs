@@ -1,11 +1,12 @@
 //! The examples of `docs/scenario.md` are scenarios, and run: documentation that is refused, or lies, is wrong.
 //!
 //! An example shows a part; what it takes for granted stands here. An example with the comment `# refused` must be refused.
+//! And what a run measures is defined in `docs/metrics.md`.
 
 use std::path::Path;
 
 use regsim::plan::Plan;
-use regsim::run;
+use regsim::run::run;
 use regsim::scenario::Scenario;
 use regsim::scenario::schema::schema;
 use serde_json::Value as Json;
@@ -79,7 +80,7 @@ fn every_example_of_the_reference_runs() {
     for (line, text) in scenarios {
         match (resolve(&text), text.contains("# refused")) {
             (Ok(plan), false) => {
-                let outcome = run::run(&plan, 1, &mut ());
+                let outcome = run(&plan, 1, &mut ());
                 assert!(outcome.events > 0, "nothing happens in the example of line {line}:\n{text}");
             }
             (Err(mistakes), false) => panic!("the example of line {line}:\n{text}\n{mistakes}"),
@@ -130,4 +131,35 @@ fn every_key_stands_in_an_example_and_every_word_on_the_page() {
     let missing: Vec<&String> = words.iter().filter(|word| !page.contains(&format!("`{word}`"))).collect();
     assert!(missing.is_empty(), "words that the page does not name: {missing:?}");
     assert!(keys.len() > 200 && words.len() > 100, "{} keys, {} words", keys.len(), words.len());
+}
+
+/// Whether a page defines a figure: by its name in backticks, or by one that ends in `*` or in a word in capitals for what varies.
+fn defines(page: &str, figure: &str) -> bool {
+    let names = page.split('`').skip(1).step_by(2);
+    let begins = |name: &str| {
+        let open = name.strip_suffix('*').or_else(|| name.strip_suffix("KIND"));
+        open.is_some_and(|open| !open.is_empty() && figure.starts_with(open))
+    };
+    names.into_iter().any(|name| name == figure || begins(name))
+}
+
+#[test]
+fn every_figure_of_a_run_is_defined() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/metrics.md")).expect("part of the repository");
+    let mut seen = 0;
+    for name in ["provider-crash", "partition-between-peers", "stuck-in-starting"] {
+        let scenario = Scenario::load(&root.join(format!("scenarios/eureka/{name}.yaml"))).expect("shipped");
+        let plan = Plan::resolve(&scenario).expect("shipped");
+        let figures = run(&plan, 1, &mut ()).measured.figures;
+        for figure in figures.keys() {
+            // Outcomes of pairs are listed for servers; those of clients have the same names behind `client_`.
+            let listed =
+                figure.strip_prefix("client_").filter(|_| !figure.contains("_ms_")).unwrap_or(figure);
+            assert!(defines(&page, listed), "`{figure}` is not in docs/metrics.md");
+            seen += 1;
+        }
+    }
+    assert!(seen > 150, "{seen} figures");
+    assert!(!defines(&page, "nothing_of_the_kind") && !defines(&page, "discovery_m"));
 }

@@ -79,6 +79,10 @@ impl Resolver<'_> {
                 Holding::ServersAgree => Invariant::ServersAgree,
                 Holding::Relisted => Invariant::Relisted,
                 Holding::CacheAsClaimed => Invariant::CacheAsClaimed,
+                Holding::VersionNeverGoesBack => Invariant::VersionNeverGoesBack,
+                Holding::NoReplicationLoop => Invariant::NoReplicationLoop,
+                Holding::NoResurrection => Invariant::NoResurrection,
+                Holding::RegistrationNotLost => Invariant::RegistrationNotLost,
             })),
             WrittenExpected::Never(pattern) => self.happens(pattern, false, reach),
             WrittenExpected::Sometimes(pattern) => self.happens(pattern, true, reach),
@@ -246,17 +250,11 @@ impl Resolver<'_> {
                 })
             }
             Happening::LiveInstanceEvicted => {
-                let bare = written.server.is_none() && written.window == Window::Always;
-                if sometimes || !bare {
-                    let help = "`never: live-instance-evicted`, or `violates` around it";
-                    return self.refuse(
-                        written.span,
-                        "`live-instance-evicted` is a check of the whole run",
-                        help,
-                    );
-                }
-                self.plain(written.of.as_ref(), written.status.is_some(), written)?;
-                Some(Expected::Holds(Invariant::LiveInstanceNotEvicted))
+                let name = "live-instance-evicted";
+                self.whole_run(name, Invariant::LiveInstanceNotEvicted, written, sometimes)
+            }
+            Happening::Resurrection => {
+                self.whole_run("resurrection", Invariant::NoResurrection, written, sometimes)
             }
             Happening::Event(_) => {
                 let pattern = self.pattern(written)?;
@@ -268,6 +266,23 @@ impl Resolver<'_> {
                 })
             }
         }
+    }
+
+    /// Another word for a check, which judges the whole run.
+    fn whole_run(
+        &mut self,
+        name: &str,
+        invariant: Invariant,
+        written: &WrittenPattern,
+        sometimes: bool,
+    ) -> Resolved {
+        let bare = written.server.is_none() && written.window == Window::Always;
+        if sometimes || !bare {
+            let help = format!("`never: {name}`, or `violates` around it");
+            return self.refuse(written.span, format!("`{name}` is a check of the whole run"), help);
+        }
+        self.plain(written.of.as_ref(), written.status.is_some(), written)?;
+        Some(Expected::Holds(invariant))
     }
 
     /// States are of servers: they are about no instance and no status.

@@ -6,7 +6,7 @@
 use super::build::explained;
 use serde_json::Value as Json;
 
-const EVENTS: [(&str, &str); 16] = [
+const EVENTS: [(&str, &str); 17] = [
     ("registered", "A server took a registration, a new one or one over one that is there."),
     ("renewed", "A server renewed a lease."),
     ("not-found", "A server was asked to renew a lease that is not there."),
@@ -19,6 +19,10 @@ const EVENTS: [(&str, &str); 16] = [
     ("adopted", "A client's copy of the registry changed."),
     ("metadata-changed", "Metadata changed at a server."),
     ("live-instance-evicted", "A server evicted an instance that renewed in time; only as `never`."),
+    (
+        "resurrection",
+        "A server lists an instance again that is gone, and that it had removed; only as `never`.",
+    ),
     ("self-preservation-active", "A server keeps leases from expiring."),
     ("started", "A process started, for the first time or again."),
     ("stopping", "A process was told to shut down."),
