@@ -132,7 +132,7 @@ fn latency() -> Json {
         "propertyNames": { "pattern": r"^p(?:100(?:\.0)?|\d{1,2}(?:\.\d)?)$" },
         "additionalProperties": defined("duration"),
     });
-    let mut distribution = object("a latency")
+    let distribution = object("a latency")
         .key("fixed", "Always the same.", defined("duration"))
         .key("uniform", "Every value of the range equally likely.", defined("range"))
         .key(
@@ -151,9 +151,8 @@ fn latency() -> Json {
             pair("a pareto latency", [("least", "None is below."), ("p99", "99 % are below.")]),
         )
         .key("quantiles", "Measured quantiles, from `p0` to `p100`, rising.", quantiles)
+        .one_of(["fixed", "uniform", "normal", "lognormal", "pareto", "quantiles"])
         .build();
-    distribution["minProperties"] = json!(1);
-    distribution["maxProperties"] = json!(1);
     any_of([defined("range"), distribution])
 }
 

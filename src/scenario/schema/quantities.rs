@@ -54,8 +54,9 @@ fn written(pattern: &str, what: &str) -> Json {
 }
 
 /// Where `0` needs no unit: YAML makes a number of it.
-fn or_zero(form: Json) -> Json {
-    let about = form["description"].clone();
+fn or_zero(mut form: Json) -> Json {
+    let about = form["description"].take();
+    form.as_object_mut().map(|form| form.remove("description"));
     let mut either = any_of([form, json!({ "const": 0, "doNotSuggest": true })]);
     either["description"] = about;
     either

@@ -228,13 +228,12 @@ fn messages() -> Json {
         "Its body.",
         scalar(),
     );
-    let mut done = object("`do`")
+    let done = object("`do`")
         .key("delay", "It arrives so much later.", defined("duration"))
         .key("fail", "The caller gets this HTTP status instead.", any_of([number(300, 599), fail.build()]))
         .key("redirect", "The caller is sent to this server or address with 302.", text())
+        .one_of(["delay", "fail", "redirect"])
         .build();
-    done["minProperties"] = json!(1);
-    done["maxProperties"] = json!(1);
     let things = [
         ("drop", "It is lost."),
         ("hold", "It arrives when the fault ends, which needs a `for`."),
