@@ -62,7 +62,7 @@ pub fn scenarios() -> Vec<(usize, String)> {
         let own_places = says("topology:");
         let services = if own_places { SERVICES.replace("host: h1, ", "") } else { SERVICES.to_owned() };
         let background = [
-            ("title:", "title: t"),
+            ("title:", "title: t\n"),
             ("topology:", TOPOLOGY),
             ("servers:", if own_places { SERVERS } else { PLACED }),
             ("services:", &services),
