@@ -86,6 +86,8 @@ pub struct Service {
     pub health: Option<HealthSource>,
     /// What its clients leave out of all that they send. Default: nothing.
     pub omits: Vec<Omitted>,
+    /// The application that its instances register as. Default: the service's name.
+    pub application: Option<Spanned<String>>,
     /// Instances of which something else is said, in order of their numbers, none twice.
     pub overrides: Vec<Override>,
 }
@@ -177,6 +179,7 @@ impl Service {
             backup: None,
             health: None,
             omits: Vec::new(),
+            application: None,
             overrides: Vec::new(),
         };
         if entry.value.is_null() {
@@ -235,6 +238,7 @@ impl Service {
         replace(&mut self.balancer, fields.optional(reader, "balancer"));
         replace(&mut self.backup, fields.with(reader, "backup", Selector::from_node_spanned));
         replace(&mut self.health, fields.optional(reader, "health"));
+        replace(&mut self.application, fields.optional(reader, "application"));
         if let Some(omits) = fields.optional::<OneOrMore<Omitted>>(reader, "omits") {
             self.omits = omits.0;
         }

@@ -79,3 +79,25 @@ fn a_cluster_that_does_not_repair_is_left_out_alone() {
     let (all, west) = (compared(REGIONS), compared(&no_repair(REGIONS)));
     assert!(west > 0 && west < all, "{west} of {all} comparisons");
 }
+
+/// One application in both regions: a region that shows another one adds its instances to its own, so that one in four calls is
+/// answered when the other three instances are dead.
+#[test]
+fn an_application_may_be_registered_in_both() {
+    let ledger =
+        "  ledger-west: { application: ledger, zone: west-a, servers: [west-1, west-2], start: 1m }\n";
+    let till = "  till: { zone: west-a, servers: [west-1, west-2], start: 3m, calls: { ledger: 5/s } }\n";
+    let expected = "  - calls: { of: till, to: ledger, during: 8m1s..9m, success: 24%..26% }\n  - registered: { service: ledger-west, server: [west-1, west-2], by: 4m }\n";
+    let both = REGIONS
+        .replace("  shop:", &format!("{ledger}{till}  shop:"))
+        .replace(
+            "  - { name: split, at: 8m, for: 1m, partition: [[east-1], [east-2]] }",
+            "  - { at: 8m, crash: ledger }",
+        )
+        .replace("  - converged: { within: 61s }\n", expected)
+        .replace("  - registered: { service: ledger, client: shop, by: 14m }\n", "");
+    let outcome = outcome(&both, 1);
+    let failed: Vec<_> =
+        outcome.findings.iter().filter(|finding| finding.verdict == Verdict::Violated).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}

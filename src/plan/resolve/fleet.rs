@@ -252,10 +252,15 @@ impl<'s> Resolver<'s> {
 
     /// What these instances call of one service.
     fn add_calls(&mut self, callers: &[NodeId], service: &Service, of: &Spanned<String>, calls: &Calls) {
-        let Some(called) = self.services.iter().position(|known| *known == of.value) else {
-            let services = &self.scenario.services;
-            let valid: Vec<_> = services.iter().map(|service| service.name.value.clone()).collect();
-            if valid.contains(&of.value) {
+        let services = &self.scenario.services;
+        let named = services.iter().find(|service| service.name.value == of.value);
+        let application = named.and_then(|service| service.application.as_ref()).unwrap_or(of);
+        let called = self.services.iter().position(|known| known.eq_ignore_ascii_case(&application.value));
+        let Some(called) = called else {
+            let applications =
+                services.iter().map(|service| service.application.as_ref().unwrap_or(&service.name));
+            let valid: Vec<_> = applications.map(|name| name.value.clone()).collect();
+            if named.is_some() {
                 let help = Some("`register-with-eureka` is false for it".to_owned());
                 self.error(of.span, format!("`{}` registers nothing", of.value), help);
             } else {

@@ -116,7 +116,7 @@ impl<'s> Resolver<'s> {
         let fixes = Arc::new(layers.fixes());
         self.note_settings(&layers, Some(service));
         let imported = service.imported.as_ref();
-        let name = service.name.value.as_str();
+        let name = service.application.as_ref().unwrap_or(&service.name).value.as_str();
         let mut registrations = client.register_with_eureka.then(|| {
             let names = (name, spring_name(imported).unwrap_or(name));
             let mut registrations = self.registrations(names, imported, &layers, Arc::new(instance));
