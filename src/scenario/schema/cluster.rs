@@ -292,6 +292,7 @@ fn of_instances(service: Object) -> Object {
             "What decides about their status beside the application.",
             explained("a health source", sources),
         )
+        .key("application", "The application that they register as. Default: the service's name.", text())
         .key(
             "omits",
             "What their clients leave out of what they send, as clients of other makes do.",
