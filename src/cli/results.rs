@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::run::{Arguments, Done, Failure, Format, Story};
 use super::{Exit, files, say};
 use crate::check::Verdict;
+use crate::report::pictures::Picture;
 use crate::report::summary::{SeedsSummary, Summary};
 use crate::report::text::Timeline;
 use crate::report::write::{WriteError, write_whole};
-use crate::report::{convergence, ensemble, fill, markdown, measured};
+use crate::report::{fill, markdown, measured, pictures};
 
 /// Failing seeds of a sweep that get reports of their own.
 const REPORTED_FAILURES: usize = 5;
@@ -92,9 +93,8 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
     let runs = made.iter().map(|done| (done.outcome.seed, &done.outcome.measured));
     let together = fill::ensemble(&first.plan, runs);
     let folder = arguments.out.join(&first.plan.name).join(format!("seeds-1-{}", made.len()));
-    let sheet = ensemble::sheet(&together);
-    write_whole(&folder.join("ensemble.svg"), sheet.svg().as_bytes())?;
-    write_whole(&folder.join("ensemble.png"), &sheet.png())?;
+    let drawn = pictures::of_many(&together);
+    let shown = write_pictures(&folder, &drawn)?;
     let failed = || made.iter().filter(|done| done.outcome.verdict != Verdict::Holds);
     let mut lines = String::new();
     for done in made {
@@ -121,11 +121,11 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
     };
     let commands = failed().take(REPORTED_FAILURES);
     let commands: Vec<String> = commands.map(|done| replay(story, done.outcome.seed, arguments)).collect();
-    let page = markdown::seeds(&summary, &[("ensemble.svg", "All runs over time")], &commands);
+    let page = markdown::seeds(&summary, &shown, &commands);
     write_whole(&folder.join("summary.md"), page.as_bytes())?;
     write_whole(&folder.join("summary.json"), summary.file().as_bytes())?;
     if arguments.format == Format::Text {
-        say(&sheet.title);
+        drawn.iter().for_each(|picture| say(&picture.sheet.title));
         say(&format!("{} of {} runs held", made.len() - failed().count(), made.len()));
         measured::spread_lines(&summary).iter().for_each(|line| say(line));
         for done in failed().take(REPORTED_FAILURES) {
@@ -140,16 +140,23 @@ fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), Write
     Ok(())
 }
 
+/// Each picture as SVG and PNG; returns the SVG files with what they show.
+fn write_pictures(folder: &Path, drawn: &[Picture]) -> Result<Vec<(String, &'static str)>, WriteError> {
+    for (name, content) in drawn.iter().flat_map(Picture::files) {
+        write_whole(&folder.join(name), &content)?;
+    }
+    Ok(drawn.iter().map(|picture| (format!("{}.svg", picture.name), picture.shows)).collect())
+}
+
 /// The files of one run.
 fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
     let digest = done.outcome.digest.to_string();
     let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
-    let sheet = convergence::sheet(&view);
-    write_whole(&done.folder.join("convergence.svg"), sheet.svg().as_bytes())?;
-    write_whole(&done.folder.join("convergence.png"), &sheet.png())?;
+    let drawn = pictures::of_run(&done.plan, &view, &done.outcome.measured);
+    let shown = write_pictures(&done.folder, &drawn)?;
     let summary = summary(done, Some(&done.folder));
     let replay = replay(story, done.outcome.seed, arguments);
-    let page = markdown::run(&summary, &view.finding(), &done.outcome.measured.cost, &replay);
+    let page = markdown::run(&summary, &view.finding(), &shown, &done.outcome.measured.cost, &replay);
     write_whole(&done.folder.join("summary.md"), page.as_bytes())?;
     write_whole(&done.folder.join("summary.json"), summary.file().as_bytes())
 }

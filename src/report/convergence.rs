@@ -4,7 +4,7 @@
 //! from the truth, and the others stand back in grey under one label.
 
 use super::figure::theme::{Ink, SERIES_COLOURS};
-use super::figure::{Band, Body, Convergence, Line, Panel, Series, Sheet, Span, Stroke};
+use super::figure::{Band, Body, Highlight, Line, Panel, Series, Sheet, Span, Stroke};
 use super::view::{RunView, ServerView, Track};
 use super::words::{self, Nanos};
 
@@ -30,17 +30,18 @@ pub fn sheet(run: &RunView) -> Sheet {
         span: run.span,
         bands: run.bands.clone(),
         marks: run.marks.clone(),
-        convergence: convergence(run),
+        highlight: convergence(run),
         panels,
+        keys: Vec::new(),
     }
 }
 
 /// The way from the last disturbance to agreement, if there was one to go.
-fn convergence(run: &RunView) -> Option<Convergence> {
+fn convergence(run: &RunView) -> Option<Highlight> {
     let at = run.converged_at?;
     let start = run.last_disturbance.as_ref().map_or(run.span.start, |last| last.at);
     let taken = at.checked_sub(start).filter(|&taken| taken > 0)?;
-    Some(Convergence {
+    Some(Highlight {
         span: Span { start, end: at },
         label: format!("in agreement after {}", words::duration(taken)),
     })
@@ -253,10 +254,10 @@ mod tests {
 
     #[test]
     fn the_convergence_mark_spans_the_way_from_the_last_disturbance() {
-        let mark = sheet(&samples::split()).convergence.expect("this run converges");
+        let mark = sheet(&samples::split()).highlight.expect("this run converges");
         assert_eq!(mark.span, Span { start: 450 * SECOND, end: 468_300_000_000 });
         assert_eq!(mark.label, "in agreement after 18.3 s");
-        assert_eq!(sheet(&samples::crowded()).convergence, None);
+        assert_eq!(sheet(&samples::crowded()).highlight, None);
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! below all. Left out: which seed did what, which is the business of the summaries.
 
 use super::figure::theme::Ink;
-use super::figure::{Band, Body, Distribution, Line, Mark, Panel, Ribbon, Series, Sheet, Span, Stroke};
+use super::figure::{
+    Band, Body, Curve, Distribution, Line, Mark, Panel, Ribbon, Series, Sheet, Span, Stroke,
+};
 use super::view::Track;
 use super::words::{self, Nanos};
 
@@ -37,25 +39,48 @@ pub struct EnsembleRun {
     pub differing: Track,
     /// From the last disturbance to agreement; `None`: never within the run.
     pub converged_after: Option<Nanos>,
+    /// Until the last server listed a new instance; `None`: there was none to list.
+    pub discovery: Option<Reached>,
+    /// Until the last client cache did.
+    pub client_discovery: Option<Reached>,
+    /// Until the last server had forgotten an instance that is gone; `None`: there was none to forget.
+    pub forgetting: Option<Reached>,
+    /// Until the last client cache had.
+    pub client_forgetting: Option<Reached>,
+}
+
+/// Whether, and when, the slowest got there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    After(Nanos),
+    /// Some observer did not within the run.
+    Never,
+}
+
+impl Ensemble {
+    /// Scenario, system and seeds, in a line.
+    pub fn origin(&self) -> String {
+        format!("{} · {} · {}", self.scenario, self.system, seeds(&self.runs))
+    }
 }
 
 /// The picture of all runs.
 pub fn sheet(ensemble: &Ensemble) -> Sheet {
     let times = sorted_times(ensemble);
     let title = finding(ensemble, &times);
-    let origin = format!("{} · {} · {}", ensemble.scenario, ensemble.system, seeds(&ensemble.runs));
     Sheet {
         description: format!(
             "Two panels. Above, the pairs of observer and instance that differ from the truth over virtual time: median \
              and 5th to 95th percentile. Below, the share of runs that agree within a time. {title}."
         ),
         title,
-        subtitle: origin,
+        subtitle: ensemble.origin(),
         span: ensemble.span,
         bands: ensemble.bands.clone(),
         marks: ensemble.marks.clone(),
-        convergence: None,
+        highlight: None,
         panels: vec![over_time(ensemble), distribution(ensemble, times)],
+        keys: Vec::new(),
     }
 }
 
@@ -129,7 +154,7 @@ fn over_time(ensemble: &Ensemble) -> Panel {
     let ink = Ink::Series(0);
     let body = Body::Series(Series {
         lines: vec![Line { label: "median".to_owned(), ink, stroke: Stroke::Solid, points: median }],
-        ribbons: vec![Ribbon { ink, points: range }],
+        ribbons: vec![Ribbon { label: "p5 to p95".to_owned(), ink, pale: true, points: range }],
         ..Series::default()
     });
     let note = format!(
@@ -190,7 +215,8 @@ fn distribution(ensemble: &Ensemble, times: Vec<Nanos>) -> Panel {
         more => format!("{more} runs never got there"),
     };
     let axis = "time to agree".to_owned();
-    let body = Body::Distribution(Distribution { values: times, never, marks, label, axis });
+    let curve = Curve { label, ink: Ink::Series(0), values: times, never };
+    let body = Body::Distribution(Distribution { curves: vec![curve], marks, axis });
     Panel { name, note, weight: 40, body }
 }
 
@@ -207,7 +233,12 @@ mod tests {
             let end = (60 * SECOND + after, Some(0));
             let mut differing = vec![(0, Some(0)), (60 * SECOND, Some(3 + seed % 4))];
             differing.extend((seed > never).then_some(end));
-            EnsembleRun { seed, differing, converged_after: (seed > never).then_some(after) }
+            EnsembleRun {
+                seed,
+                differing,
+                converged_after: (seed > never).then_some(after),
+                ..EnsembleRun::default()
+            }
         };
         Ensemble {
             scenario: "eureka/two-regions-1300km".to_owned(),

@@ -57,6 +57,38 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// A whole number in groups of three digits.
+pub fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut out = if value < 0 { "-".to_owned() } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `97.1 %`: a part of a whole, rounded down so that only all is 100 %, with the digits that tell it from all and from none.
+pub fn share(part: u64, whole: u64) -> String {
+    if part >= whole {
+        return "100 %".to_owned();
+    }
+    let at = |decimals: u32| {
+        let scale = 10u128.pow(decimals);
+        (scale, u128::from(part) * 100 * scale / u128::from(whole))
+    };
+    let told = |&decimals: &u32| {
+        let (scale, value) = at(decimals);
+        // All is further away than the last digit, and so is none.
+        value < 100 * scale - 1 && (value > 0 || part == 0)
+    };
+    let decimals = (1..=9).find(told).unwrap_or(9);
+    let (scale, value) = at(decimals);
+    format!("{}.{:0width$} %", value / scale, value % scale, width = decimals as usize)
+}
+
 /// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them.
 pub fn names<S: AsRef<str>>(names: &[S]) -> String {
     match names {
@@ -95,6 +127,17 @@ mod tests {
             assert_eq!(duration(nanos), expected);
         }
         assert!(duration(u64::MAX / 2).ends_with('h') || duration(u64::MAX / 2).ends_with('d'));
+    }
+
+    #[test]
+    fn shares_are_never_rounded_to_all_or_none() {
+        let table =
+            [(971, 1_000, "97.1 %"), (1, 3, "33.3 %"), (9_999, 10_000, "99.99 %"), (1, 100_000, "0.001 %")];
+        for (part, whole, expected) in table {
+            assert_eq!(share(part, whole), expected);
+        }
+        assert_eq!([share(0, 7), share(7, 7), share(0, 0)], ["0.0 %", "100 %", "100 %"]);
+        assert_eq!([grouped(-1_234_567), grouped(999), grouped(1_000)], ["-1 234 567", "999", "1 000"]);
     }
 
     #[test]
