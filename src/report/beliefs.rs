@@ -1,8 +1,8 @@
 //! The sheet of who believed what: a row for each pair of observer and instance, with what the observer showed, and whether
 //! it was right.
 //!
-//! Rows stand under the observer or under the instance, whichever are fewer. Of more rows than a sheet can hold, equal ones become
-//! one, and then those that were wrong longest are kept; the sheet says how many.
+//! Rows stand under their observer, or under the instance where there are one or two. Of more rows than a sheet can hold, those that
+//! look alike become one, and then servers, and those that were wrong longest, go first; the sheet says what is left out.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,12 +10,17 @@ use std::collections::BTreeMap;
 use super::figure::theme::Tone;
 use super::figure::{Body, Cells, Group, Key, Panel, Row, Sheet};
 use super::view::RunView;
-use super::words::{self, Nanos};
+use super::words::{self, Nanos, SECOND};
 
-/// The most rows of a sheet.
-const ROWS: usize = 44;
-/// Rows count as equal if they are so at this many moments.
-const MOMENTS: u128 = 400;
+/// How many rows a sheet may have; the name of a group counts as two.
+const LINES: usize = 40;
+const NAME_LINES: usize = 2;
+/// If there are more, how many groups get the same share of the room at least.
+const FAIR_GROUPS: usize = 3;
+/// Rows are alike if they are so to a hundredth of the run.
+const MOMENTS: u128 = 100;
+/// A mistake that is shorter is a change on its way: it is drawn, and neither counted nor told.
+const SHORT: Nanos = SECOND;
 
 /// What a tone means here, in the order of the key.
 const KEYS: [(Tone, &str); 5] = [
@@ -29,7 +34,10 @@ const KEYS: [(Tone, &str); 5] = [
 /// Who believed what.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BeliefsView {
+    /// Servers first, then client caches.
     pub observers: Vec<String>,
+    /// How many of them are servers.
+    pub servers: usize,
     pub instances: Vec<String>,
     /// What each observer held of each instance from each time on, as tones: of observer `o` and instance `i` at
     /// `o * instances.len() + i`.
@@ -77,40 +85,34 @@ pub fn sheet(run: &RunView, beliefs: Result<&BeliefsView, &str>) -> Sheet {
 
 /// The longest mistake, in a sentence.
 fn finding(run: &RunView, beliefs: &BeliefsView) -> String {
-    let all = mistakes(run, beliefs);
     // Filling the registry is not the story of a scenario that has faults.
-    let faults = run.bands.iter().map(|band| band.span.start).chain(run.marks.iter().map(|mark| mark.at));
-    let first = faults.min();
-    let later: Vec<Mistake> =
-        all.iter().copied().filter(|it| first.is_none_or(|first| it.to > first)).collect();
-    let (some, since) = match (first, later.is_empty()) {
-        (Some(_), false) => (later, " since the first fault"),
-        _ => (all, ""),
-    };
-    let Some(longest) = some.iter().max_by_key(|it| (it.to - it.from, Reverse(it.pair))) else {
-        return "Every view was right all the time".to_owned();
+    let first = run.first_fault();
+    let later = |it: &Mistake| first.is_none_or(|first| it.to > first);
+    let longest = mistakes(run, beliefs).filter(later).max_by_key(|it| (it.to - it.from, Reverse(it.pair)));
+    let Some(longest) = longest else {
+        let since = if first.is_some() { " from the first fault on" } else { "" };
+        return format!("No view was wrong for a second or more{since}");
     };
     let width = beliefs.instances.len();
     let (who, whom) = (&beliefs.observers[longest.pair / width], &beliefs.instances[longest.pair % width]);
+    let whom = if who == whom { "itself" } else { whom };
     let time = words::duration(longest.to - longest.from);
     let end = if longest.to >= run.span.end { ", and to the end" } else { "" };
     let what = match longest.tone {
-        Tone::Ghost => format!("{who} listed {whom} for {time} after it was gone{end}"),
-        Tone::Altered => format!("{who} listed {whom} with a wrong status for {time}{end}"),
-        _ => format!("{who} did not list {whom} for {time} though it ran{end}"),
+        Tone::Ghost => format!("{who} listed {whom} for {time} after it was gone"),
+        Tone::Altered => format!("{who} listed {whom} with a wrong status for {time}"),
+        _ => format!("{who} did not list {whom} for {time} though it ran"),
     };
-    match some.len() {
-        1 => format!("{what}: the only mistake{since}"),
-        more => format!("{what}: the longest of {} mistakes{since}", words::grouped(more as i64)),
-    }
+    let since = if first.is_some() { " since the first fault" } else { "" };
+    format!("{what}{end}: the longest mistake{since}")
 }
 
-fn mistakes(run: &RunView, beliefs: &BeliefsView) -> Vec<Mistake> {
-    let of = |(pair, states): (usize, &Vec<(Nanos, Tone)>)| {
-        let wrong = spans(states, run.span.end).filter(|&(_, _, tone)| wrong(tone));
-        wrong.map(|(from, to, tone)| Mistake { pair, tone, from, to }).collect::<Vec<_>>()
-    };
-    beliefs.cells.iter().enumerate().flat_map(of).collect()
+fn mistakes(run: &RunView, beliefs: &BeliefsView) -> impl Iterator<Item = Mistake> {
+    let end = run.span.end;
+    beliefs.cells.iter().enumerate().flat_map(move |(pair, states)| {
+        let long = |&(from, to, tone): &(Nanos, Nanos, Tone)| wrong(tone) && to - from >= SHORT;
+        spans(states, end).filter(long).map(move |(from, to, tone)| Mistake { pair, tone, from, to })
+    })
 }
 
 fn wrong(tone: Tone) -> bool {
@@ -128,76 +130,52 @@ fn spans(states: &[(Nanos, Tone)], end: Nanos) -> impl Iterator<Item = (Nanos, N
 }
 
 /// One row before it is known whether it has a place.
+#[derive(Clone, Copy)]
 struct Candidate {
     /// Under which name it stands, and which one it has, as indices.
     group: usize,
     name: usize,
-    /// Further rows that are equal to it.
-    equals: usize,
     pair: usize,
+    /// Further rows that look like it.
+    alike: usize,
+    /// For how long it was wrong in all, and since the first fault.
     wrong: Nanos,
+    later: Nanos,
+}
+
+/// Which rows a sheet shows, and what is left out.
+struct Choice {
+    rows: Vec<Candidate>,
+    said: String,
 }
 
 fn rows(run: &RunView, beliefs: &BeliefsView) -> (Panel, Vec<Key>) {
-    let width = beliefs.instances.len();
-    let by_observer = beliefs.observers.len() <= width;
-    let candidate = |(pair, states): (usize, &Vec<(Nanos, Tone)>)| {
-        let (observer, instance) = (pair / width.max(1), pair % width.max(1));
-        let (group, name) = if by_observer { (observer, instance) } else { (instance, observer) };
-        let wrong = spans(states, run.span.end).filter(|&(_, _, tone)| wrong(tone));
-        Candidate { group, name, equals: 0, pair, wrong: wrong.map(|(from, to, _)| to - from).sum() }
-    };
-    let says = |&(_, states): &(usize, &Vec<(Nanos, Tone)>)| {
-        states.iter().any(|&(_, tone)| !matches!(tone, Tone::Blank | Tone::Off))
-    };
-    let mut rows: Vec<Candidate> = beliefs.cells.iter().enumerate().filter(says).map(candidate).collect();
-    rows.sort_by_key(|row| (row.group, row.name));
-    let all = rows.len();
-    if all == 0 {
-        let why = "No observer ever listed an instance, or had one to list";
-        let body = Body::Empty(why.to_owned());
-        return (
-            Panel { name: "Who believed what".to_owned(), note: String::new(), weight: 50, body },
-            Vec::new(),
-        );
+    let by_instance = beliefs.instances.len() <= 2 && beliefs.observers.len() > beliefs.instances.len();
+    let all = candidates(run, beliefs, by_instance);
+    if all.is_empty() {
+        let body = Body::Empty("No observer ever listed an instance, or had one to list".to_owned());
+        let name = "Who believed what".to_owned();
+        return (Panel { name, note: String::new(), weight: 50, body }, Vec::new());
     }
-    let mut keys: Vec<Key> = Vec::new();
-    let mut said = String::new();
-    if rows.len() > ROWS {
-        rows = merged(rows, beliefs, run.span.end);
-        said = format!("{} rows for {all} pairs: “+2” stands for two more that are alike", rows.len());
-    }
-    if rows.len() > ROWS {
-        let kinds = rows.len();
-        rows.sort_by_key(|row| (Reverse(row.wrong), row.group, row.name));
-        rows.truncate(ROWS);
-        rows.sort_by_key(|row| (row.group, row.name));
-        let shown: usize = rows.iter().map(|row| row.equals + 1).sum();
-        said = match kinds == all {
-            true => format!("{shown} of {all} rows: those that were wrong longest"),
-            false => format!(
-                "{shown} of {all} pairs, those that were wrong longest; “+2” stands for two more that are alike"
-            ),
-        };
-    }
+    let Choice { rows, said } = choose(run, beliefs, by_instance, all);
     let shown =
         |tone: Tone| rows.iter().any(|row| beliefs.cells[row.pair].iter().any(|&(_, state)| state == tone));
     let some = KEYS.into_iter().filter(|&(tone, _)| shown(tone));
-    keys.extend(some.map(|(tone, label)| Key { tone, label: label.to_owned() }));
+    let mut keys: Vec<Key> = some.map(|(tone, label)| Key { tone, label: label.to_owned() }).collect();
     if !said.is_empty() {
         keys.push(Key { tone: Tone::Blank, label: said });
     }
-    let (groups_of, rows_of) = match by_observer {
-        true => (&beliefs.observers, &beliefs.instances),
-        false => (&beliefs.instances, &beliefs.observers),
+    let (groups_of, rows_of) = match by_instance {
+        true => (&beliefs.instances, &beliefs.observers),
+        false => (&beliefs.observers, &beliefs.instances),
     };
     let groups = rows.chunk_by(|a, b| a.group == b.group).map(|rows| {
         let row = |row: &Candidate| Row {
-            name: match row.equals {
+            name: match row.alike {
                 0 => rows_of[row.name].clone(),
                 more => format!("{} +{more}", rows_of[row.name]),
             },
-            total: if row.wrong == 0 {
+            total: if row.wrong < SHORT {
                 String::new()
             } else {
                 format!("wrong {}", words::duration(row.wrong))
@@ -205,31 +183,101 @@ fn rows(run: &RunView, beliefs: &BeliefsView) -> (Panel, Vec<Key>) {
             states: beliefs.cells[row.pair].clone(),
         };
         let name = &groups_of[rows[0].group];
-        let name = if by_observer { name.clone() } else { format!("{name} at") };
+        let name = if by_instance { format!("{name} at") } else { name.clone() };
         Group { name, rows: rows.iter().map(row).collect() }
     });
     let body = Body::Cells(Cells { groups: groups.collect() });
     (Panel { name: String::new(), note: String::new(), weight: 50, body }, keys)
 }
 
-/// Rows of a group that look alike become the first of them.
-fn merged(rows: Vec<Candidate>, beliefs: &BeliefsView, end: Nanos) -> Vec<Candidate> {
+/// A row for each pair of which there is something to see, group by group.
+fn candidates(run: &RunView, beliefs: &BeliefsView, by_instance: bool) -> Vec<Candidate> {
+    let width = beliefs.instances.len().max(1);
+    let since = run.first_fault().unwrap_or(0);
+    let candidate = |(pair, states): (usize, &Vec<(Nanos, Tone)>)| {
+        let (observer, instance) = (pair / width, pair % width);
+        let (group, name) = if by_instance { (instance, observer) } else { (observer, instance) };
+        let mistakes = || spans(states, run.span.end).filter(|&(_, _, tone)| wrong(tone));
+        let wrong = mistakes().map(|(from, to, _)| to - from).sum();
+        let later = mistakes().filter(|&(_, to, _)| to > since).map(|(from, to, _)| to - from).sum();
+        Candidate { group, name, pair, alike: 0, wrong, later }
+    };
+    let says = |&(_, states): &(usize, &Vec<(Nanos, Tone)>)| {
+        states.iter().any(|&(_, tone)| !matches!(tone, Tone::Blank | Tone::Off))
+    };
+    let mut rows: Vec<Candidate> = beliefs.cells.iter().enumerate().filter(says).map(candidate).collect();
+    rows.sort_by_key(|row| (row.group, row.name));
+    rows
+}
+
+/// The rows that have a place on the sheet, group by group: servers first, then those that were wrong longest.
+fn choose(run: &RunView, beliefs: &BeliefsView, by_instance: bool, all: Vec<Candidate>) -> Choice {
+    let groups_in = |rows: &[Candidate]| rows.chunk_by(|a, b| a.group == b.group).count();
+    let lines = |rows: &[Candidate]| rows.len() + NAME_LINES * groups_in(rows);
+    let many = groups_in(&all);
+    if lines(&all) <= LINES {
+        return Choice { rows: all, said: String::new() };
+    }
+    let rows = merged(run, beliefs, all);
+    let mut groups: Vec<Vec<Candidate>> =
+        rows.chunk_by(|a, b| a.group == b.group).map(<[Candidate]>::to_vec).collect();
+    let server = |group: &[Candidate]| !by_instance && group[0].group < beliefs.servers;
+    groups.sort_by_key(|group| {
+        let longest = group.iter().map(|row| row.later).max();
+        (!server(group), (!server(group)).then_some(Reverse(longest)), group[0].group)
+    });
+    let fair = LINES / groups.len().min(FAIR_GROUPS) - NAME_LINES;
+    let (mut kept, mut left_out, mut room) = (Vec::new(), 0, LINES);
+    for mut group in groups {
+        let places = group.len().min(fair);
+        if places + NAME_LINES > room {
+            continue;
+        }
+        room -= places + NAME_LINES;
+        group.sort_by_key(|row| (Reverse((row.later, row.wrong)), row.name));
+        left_out += group.drain(places..).map(|row| row.alike + 1).sum::<usize>();
+        group.sort_by_key(|row| row.name);
+        kept.append(&mut group);
+    }
+    let mut said = Vec::new();
+    let shown = groups_in(&kept);
+    if shown < many {
+        let what = match by_instance {
+            true => format!("{shown} of {many} instances: those about which somebody was wrong longest"),
+            false => format!("{shown} of {many} observers: servers, then those that were wrong longest"),
+        };
+        said.push(what);
+    }
+    if left_out > 0 {
+        said.push(format!(
+            "{} that were wrong for less time",
+            words::count(left_out as u64, "row left out", "rows left out")
+        ));
+    }
+    if let Some(row) = kept.iter().find(|row| row.alike > 0) {
+        said.push(format!("“+{0}”: {0} more that look alike", row.alike));
+    }
+    Choice { rows: kept, said: said.join("; ") }
+}
+
+/// Rows of a group that look alike since the first fault become the first of them.
+fn merged(run: &RunView, beliefs: &BeliefsView, rows: Vec<Candidate>) -> Vec<Candidate> {
+    let (since, end) = (run.first_fault().unwrap_or(0), run.span.end);
+    let moment = |at: Nanos| (u128::from(at) * MOMENTS / u128::from(end.max(1))) as u64;
     let looks = |states: &[(Nanos, Tone)]| {
-        let moment = |at: Nanos| (u128::from(at) * MOMENTS / u128::from(end.max(1))) as u64;
-        let mut looks: Vec<(u64, Tone)> = states.iter().map(|&(at, tone)| (moment(at), tone)).collect();
-        looks.dedup();
+        let later = spans(states, end).filter(|&(from, to, _)| to > since && to - from >= SHORT);
+        let mut looks: Vec<(u64, Tone)> =
+            later.map(|(from, _, tone)| (moment(from.max(since)), tone)).collect();
+        looks.dedup_by_key(|&mut (_, tone)| tone);
         looks
     };
     let mut first: BTreeMap<(usize, Vec<(u64, Tone)>), usize> = BTreeMap::new();
     let mut kept: Vec<Candidate> = Vec::new();
     for row in rows {
-        let key = (row.group, looks(&beliefs.cells[row.pair]));
-        match first.get(&key) {
-            Some(&at) => kept[at].equals += 1,
-            None => {
-                first.insert(key, kept.len());
-                kept.push(row);
-            }
+        let at = *first.entry((row.group, looks(&beliefs.cells[row.pair]))).or_insert(kept.len());
+        match kept.get_mut(at) {
+            Some(before) => before.alike += 1,
+            None => kept.push(row),
         }
     }
     kept
@@ -240,13 +288,12 @@ mod tests {
     use super::super::view::samples;
     use super::*;
     use crate::report::figure::tests::{assert_labels_apart, assert_well_formed};
-    use crate::report::words::SECOND;
 
-    /// Every observer learns of every instance after 40 s. In the split, observer 0 forgets instance 1 and keeps instance 0, which is gone.
+    /// Every observer learns of every instance soon. In the split, observer 0 forgets instance 1 and keeps instance 0, which is gone.
     fn beliefs(observers: usize, instances: usize, suffix: &str) -> BeliefsView {
         let name = |what: &str, count| (0..count).map(|n| format!("{what}{n}{suffix}")).collect();
         let cell = |pair: usize| {
-            let mut states = vec![(0, Tone::Off), (10, Tone::Missing), (50 + pair as u64, Tone::Right)];
+            let mut states = vec![(0, Tone::Off), (5, Tone::Missing), (10 + pair as u64 % 15, Tone::Right)];
             match (pair / instances, pair % instances) {
                 (0, 0) => states.extend([(400, Tone::Ghost), (465, Tone::Blank)]),
                 (0, 1) => states.extend([(380, Tone::Missing), (420, Tone::Altered), (430, Tone::Right)]),
@@ -256,6 +303,7 @@ mod tests {
         };
         BeliefsView {
             observers: name("peer", observers),
+            servers: observers,
             instances: name("provider/", instances),
             cells: (0..observers * instances).map(cell).collect(),
         }
@@ -277,24 +325,32 @@ mod tests {
             change(&mut run, &mut beliefs);
             sheet(&run, Ok(&beliefs)).title
         };
-        let gone = "peer0 listed provider/0 for 65 s after it was gone";
-        // The four of the start end after the first fault, at 30 s.
-        assert_eq!(said(|_, _| {}), format!("{gone}: the longest of 7 mistakes since the first fault"));
-        assert_eq!(
-            said(|run, _| run.marks.clear()),
-            format!("{gone}: the longest of 3 mistakes since the first fault")
-        );
+        let since = "the longest mistake since the first fault";
+        assert_eq!(said(|_, _| {}), format!("peer0 listed provider/0 for 65 s after it was gone: {since}"));
         assert_eq!(
             said(
                 |_, beliefs| beliefs.cells = vec![vec![(60 * SECOND, Tone::Missing)], vec![], vec![], vec![]]
             ),
-            "peer0 did not list provider/0 for 11 min though it ran, and to the end: the only mistake since the first fault"
+            format!("peer0 did not list provider/0 for 11 min though it ran, and to the end: {since}")
         );
-        assert_eq!(said(|_, beliefs| beliefs.cells.clear()), "Every view was right all the time");
+        assert_eq!(
+            said(|run, beliefs| {
+                beliefs.instances[0] = "peer0".to_owned();
+                beliefs.cells[0] = vec![(0, Tone::Altered), (99 * SECOND, Tone::Right)];
+                (run.bands, run.marks) = (Vec::new(), Vec::new());
+            }),
+            "peer0 listed itself with a wrong status for 99 s: the longest mistake"
+        );
+        let start_up = |_: &mut RunView, beliefs: &mut BeliefsView| {
+            let short = [(0, Tone::Missing), (29, Tone::Right), (99, Tone::Ghost)]
+                .map(|(at, tone)| (at * SECOND, tone));
+            beliefs.cells = vec![[short.as_slice(), &[(99 * SECOND + 7, Tone::Blank)]].concat()];
+        };
+        assert_eq!(said(start_up), "No view was wrong for a second or more from the first fault on");
     }
 
     #[test]
-    fn rows_stand_under_whichever_are_fewer() {
+    fn rows_stand_under_their_observers_unless_instances_are_few() {
         let run = samples::split();
         let (few, many) = (beliefs(2, 3, ""), beliefs(3, 1, ""));
         let (few, many) = (sheet(&run, Ok(&few)), sheet(&run, Ok(&many)));
@@ -304,21 +360,38 @@ mod tests {
         let keys: Vec<Tone> = few.keys.iter().map(|key| key.tone).collect();
         assert_eq!(keys, KEYS.map(|(tone, _)| tone));
         let Body::Cells(cells) = &few.panels[0].body else { panic!("it has rows") };
-        assert_eq!(cells.groups[0].rows[0].total, "wrong 105 s");
+        assert_eq!(cells.groups[0].rows[0].total, "wrong 70 s");
     }
 
     #[test]
-    fn of_too_many_rows_equal_ones_are_one_and_the_worst_are_kept() {
-        let run = samples::split();
-        let mut equal = beliefs(4, 100, "");
-        equal.cells.iter_mut().for_each(|states| states.truncate(2));
-        let alike = sheet(&run, Ok(&equal));
-        assert_eq!(groups(&alike)[3], ("peer3", vec!["provider/0 +99"]));
-        assert!(alike.keys.iter().any(|key| key.label.starts_with("4 rows for 400 pairs")));
-        let worst = sheet(&run, Ok(&beliefs(4, 100, "")));
-        assert_eq!(groups(&worst).iter().map(|(_, rows)| rows.len()).sum::<usize>(), ROWS);
+    fn of_too_many_rows_those_that_look_alike_are_one() {
+        let sheet = sheet(&samples::split(), Ok(&beliefs(4, 100, "")));
+        let rows = groups(&sheet);
+        assert_eq!(rows[0], ("peer0", vec!["provider/0", "provider/1", "provider/2 +97"]));
+        assert_eq!(rows.len(), 4);
+        assert!(sheet.keys.iter().any(|key| key.label.contains("more that look alike")));
+    }
+
+    #[test]
+    fn of_too_many_groups_servers_and_those_that_were_wrong_longest_are_kept() {
+        let mut beliefs = beliefs(30, 12, "");
+        beliefs.servers = 2;
+        for (pair, states) in beliefs.cells.iter_mut().enumerate() {
+            // Nothing looks alike, and the last observer is wrong longest.
+            states.push((500 * SECOND, Tone::Missing));
+            states.push((
+                500 * SECOND + pair as u64 % 12 * 8 * SECOND + pair as u64 * SECOND / 10 + 9 * SECOND,
+                Tone::Right,
+            ));
+        }
+        let sheet = sheet(&samples::split(), Ok(&beliefs));
+        let rows = groups(&sheet);
+        assert_eq!(rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["peer0", "peer1", "peer29"]);
+        assert!(rows.iter().map(|(_, rows)| rows.len() + NAME_LINES).sum::<usize>() <= LINES);
+        let said = &sheet.keys.last().expect("a note").label;
         assert!(
-            worst.keys.iter().any(|key| key.label.contains("of 400 pairs, those that were wrong longest"))
+            said.starts_with("3 of 30 observers: servers, then those") && said.contains("rows left out"),
+            "{said}"
         );
     }
 

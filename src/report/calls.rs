@@ -101,7 +101,7 @@ pub fn sheet(run: &RunView, calls: &CallsView) -> Sheet {
         bands: run.bands.clone(),
         marks: run.marks.clone(),
         highlight: calls.outage.as_ref().map(highlight),
-        panels: vec![failed(calls, &stretches, length), made(&stretches, length)],
+        panels: vec![failed(calls, &stretches, length), made(&stretches, length, run.span.end)],
         keys: Vec::new(),
     }
 }
@@ -109,14 +109,16 @@ pub fn sheet(run: &RunView, calls: &CallsView) -> Sheet {
 fn highlight(outage: &OutageView) -> Highlight {
     let taken = words::duration(outage.span.end - outage.span.start);
     let label = format!("longest outage {taken}: {} calls {}", outage.caller, outage.service);
-    Highlight { span: outage.span, label }
+    Highlight { span: outage.span, label, at: outage.span.start }
 }
 
-/// The shortest round length that leaves few enough stretches, in seconds.
+/// The shortest round length that leaves few enough stretches, in seconds; a little longer if that divides the run.
 fn stretch(end: Nanos) -> u64 {
     let seconds = end / SECOND;
     let fits = |length: &u64| seconds.div_ceil(*length) <= STRETCHES;
-    LENGTHS.into_iter().find(fits).unwrap_or_else(|| seconds.div_ceil(STRETCHES * DAY) * DAY)
+    let some = || LENGTHS.into_iter().filter(fits);
+    let whole = some().take(2).find(|length| end.is_multiple_of(length * SECOND));
+    whole.or_else(|| some().next()).unwrap_or_else(|| seconds.div_ceil(STRETCHES * DAY) * DAY)
 }
 
 fn each(length: u64) -> String {
@@ -162,12 +164,17 @@ fn failed(calls: &CallsView, stretches: &[(Nanos, Outcomes)], length: u64) -> Pa
     Panel { name, note: format!("{}, stacked by cause", each(length)), weight, body }
 }
 
-fn made(stretches: &[(Nanos, Outcomes)], length: u64) -> Panel {
+fn made(stretches: &[(Nanos, Outcomes)], length: u64, end: Nanos) -> Panel {
+    // A last stretch that the run cuts short has fewer calls, and would look like a fall.
+    let whole = |at: Nanos| at + length * SECOND <= end || stretches.len() == 1;
     let line = |label: &str, ink, stroke, of: fn(&Outcomes) -> u64| Line {
         label: label.to_owned(),
         ink,
         stroke,
-        points: stretches.iter().map(|(at, outcomes)| (*at, Some(of(outcomes) as f64))).collect(),
+        points: stretches
+            .iter()
+            .map(|(at, outcomes)| (*at, whole(*at).then(|| of(outcomes) as f64)))
+            .collect(),
     };
     let lines = vec![
         line("all", Ink::Truth, Stroke::Truth, |outcomes| outcomes.iter().sum()),
@@ -244,7 +251,10 @@ mod tests {
         let some = stretches(&calls, 7, 720 * SECOND);
         assert_eq!(some.iter().fold([0; 4], |sum, (_, more)| add(sum, more)), calls.total());
         assert_eq!(some[51], (357 * SECOND, [30, 8, 20, 12]));
-        assert_eq!([240, 241, 720, 3_600, 100 * DAY].map(|end| stretch(end * SECOND)), [1, 2, 5, 20, DAY]);
+        assert_eq!(
+            [240, 241, 505, 720, 3_600, 1_000 * DAY].map(|end| stretch(end * SECOND)),
+            [1, 2, 5, 5, 20, 5 * DAY]
+        );
     }
 
     #[test]

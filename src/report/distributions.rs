@@ -153,7 +153,12 @@ fn panel(ensemble: &Ensemble, story: &Story) -> Panel {
         let at = servers.within(percent)?;
         Some(Mark { at, label: format!("{name} {}", words::duration(at)) })
     };
-    let marks = [mark(50, "median"), mark(95, "p95")].into_iter().flatten().collect();
+    let marks = match (mark(50, "median"), mark(95, "p95")) {
+        (Some(median), Some(p95)) if median.at == p95.at => {
+            vec![Mark { label: format!("median and {}", p95.label), ..p95 }]
+        }
+        (median, p95) => [median, p95].into_iter().flatten().collect(),
+    };
     let body = Body::Distribution(Distribution { curves, marks, axis: story.axis.to_owned() });
     Panel { name, note: note(&servers, &caches), weight: 33, body }
 }

@@ -7,7 +7,7 @@ use super::figure::theme::Ink;
 use super::figure::{
     Band, Body, Curve, Distribution, Line, Mark, Panel, Ribbon, Series, Sheet, Span, Stroke,
 };
-use super::view::Track;
+use super::view::{StartUp, Track, first_fault};
 use super::words::{self, Nanos};
 
 /// At how many moments the runs are compared: about one per half pixel.
@@ -151,16 +151,21 @@ fn over_time(ensemble: &Ensemble) -> Panel {
     }
     let median = quantiles.iter().map(|&(at, [_, median, _])| (at, Some(median as f64))).collect();
     let range = quantiles.iter().map(|&(at, [low, _, high])| (at, low as f64, high as f64)).collect();
+    let high: Vec<(Nanos, Option<f64>)> =
+        quantiles.iter().map(|&(at, [_, _, high])| (at, Some(high as f64))).collect();
+    let first = first_fault(&ensemble.bands, &ensemble.marks);
+    let start_up = StartUp::of(first, ensemble.span.end, std::iter::once(high.as_slice()));
     let ink = Ink::Series(0);
     let body = Body::Series(Series {
         lines: vec![Line { label: "median".to_owned(), ink, stroke: Stroke::Solid, points: median }],
         ribbons: vec![Ribbon { label: "p5 to p95".to_owned(), ink, pale: true, points: range }],
+        ceiling: start_up.map(|start_up| start_up.ceiling),
         ..Series::default()
     });
-    let note = format!(
-        "all observers; median and p5 to p95 of {}",
-        words::count(ensemble.runs.len() as u64, "run", "runs")
-    );
+    let mut note = format!("all observers, {}", words::count(ensemble.runs.len() as u64, "run", "runs"));
+    if let Some(start_up) = start_up {
+        note = format!("{note}; {}", start_up.note());
+    }
     Panel { name, note, weight: 50, body }
 }
 

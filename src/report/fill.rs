@@ -122,6 +122,7 @@ pub fn beliefs(measured: &Measured) -> Result<BeliefsView, String> {
     let cell = |(pair, held): (usize, &Vec<Held>)| tones(held, &matrix.truth[pair % width]);
     Ok(BeliefsView {
         observers: matrix.observers.iter().map(|observer| observer.name.clone()).collect(),
+        servers: matrix.observers.iter().filter(|observer| observer.server).count(),
         instances: matrix.instances.clone(),
         cells: matrix.cells.iter().enumerate().map(cell).collect(),
     })

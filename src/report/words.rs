@@ -86,6 +86,9 @@ pub fn share(part: u64, whole: u64) -> String {
     };
     let decimals = (1..=9).find(told).unwrap_or(9);
     let (scale, value) = at(decimals);
+    if value % scale == 0 {
+        return format!("{} %", value / scale);
+    }
     format!("{}.{:0width$} %", value / scale, value % scale, width = decimals as usize)
 }
 
@@ -131,12 +134,17 @@ mod tests {
 
     #[test]
     fn shares_are_never_rounded_to_all_or_none() {
-        let table =
-            [(971, 1_000, "97.1 %"), (1, 3, "33.3 %"), (9_999, 10_000, "99.99 %"), (1, 100_000, "0.001 %")];
+        let table = [
+            (971, 1_000, "97.1 %"),
+            (1, 3, "33.3 %"),
+            (3, 4, "75 %"),
+            (9_999, 10_000, "99.99 %"),
+            (1, 100_000, "0.001 %"),
+        ];
         for (part, whole, expected) in table {
             assert_eq!(share(part, whole), expected);
         }
-        assert_eq!([share(0, 7), share(7, 7), share(0, 0)], ["0.0 %", "100 %", "100 %"]);
+        assert_eq!([share(0, 7), share(7, 7), share(0, 0)], ["0 %", "100 %", "100 %"]);
         assert_eq!([grouped(-1_234_567), grouped(999), grouped(1_000)], ["-1 234 567", "999", "1 000"]);
     }
 

@@ -151,11 +151,29 @@ fn common_prefix(texts: &[&str]) -> usize {
     rest.iter().map(shared).min().unwrap_or(0)
 }
 
+/// What follows a number and stays with it.
+const UNITS_OF_TEXT: [&str; 9] = ["ns", "µs", "ms", "s", "min", "h", "d", "%", "k"];
+
+/// The words of a text; a number and its unit are one word.
+fn unbroken(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let unit = word.trim_end_matches([',', ';', '.', ':', ')']);
+        let number = |before: &String| before.ends_with(|last: char| last.is_ascii_digit());
+        match words.last_mut().filter(|before| UNITS_OF_TEXT.contains(&unit) && number(before)) {
+            Some(before) => before.extend([" ", word]),
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
 /// `text` in at most `lines` lines of at most `room`; the last is shortened if it must be.
 pub fn wrap(text: &str, size: i32, weight: Weight, room: i32, lines: usize) -> Vec<String> {
     let mut done: Vec<String> = Vec::new();
     let mut line = String::new();
-    let mut words = text.split_whitespace().peekable();
+    let words = unbroken(text);
+    let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
         if line.is_empty() || width(&longer, size, weight) <= room {
@@ -220,5 +238,6 @@ mod tests {
         assert!(lines.iter().all(|line| width(line, 24, Weight::Regular) <= 200), "{lines:?}");
         assert!(!lines[0].contains('…') && lines[1].ends_with('…'), "{lines:?}");
         assert_eq!(wrap("", 24, Weight::Regular, 260, 2), [""]);
+        assert_eq!(unbroken("within 4 min 30 s; 5 of s"), ["within", "4 min", "30 s;", "5", "of", "s"]);
     }
 }

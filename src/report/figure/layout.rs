@@ -187,7 +187,8 @@ fn faults(scene: &mut Scene, sheet: &Sheet, frame: &Frame, head: i32, bottom_of:
     if let Some(highlight) = &sheet.highlight {
         let (left, right) = (frame.x(highlight.span.start), frame.x(highlight.span.end));
         scene.rect(Rect { left, top: caps_top, right: right.max(left + UNITS), bottom: top }, INK);
-        scene.path(panel::vertical(right, caps_top, bottom), HAIRLINE * 3 / 2, INK, None);
+        let rule = frame.x(highlight.at);
+        scene.path(panel::vertical(rule, caps_top, bottom), HAIRLINE * 3 / 2, INK, None);
     }
     for seat in &placed {
         let (cause, callout) = (&causes[seat.index], &callouts[seat.index]);
@@ -215,7 +216,7 @@ fn faults(scene: &mut Scene, sheet: &Sheet, frame: &Frame, head: i32, bottom_of:
 
 /// Where thin rules run down through all panels.
 fn rules(sheet: &Sheet, frame: &Frame) -> Vec<i32> {
-    let highlight = sheet.highlight.iter().map(|highlight| highlight.span.end);
+    let highlight = sheet.highlight.iter().map(|highlight| highlight.at);
     sheet.marks.iter().map(|mark| mark.at).chain(highlight).map(|at| frame.x(at)).collect()
 }
 
@@ -224,7 +225,7 @@ fn wanted_callouts(sheet: &Sheet, frame: &Frame) -> Vec<(Cause, Callout)> {
     let mut wanted = Vec::new();
     if let Some(highlight) = &sheet.highlight {
         let callout =
-            Callout { x: frame.x(highlight.span.end), text: highlight.label.clone(), weight: Weight::Bold };
+            Callout { x: frame.x(highlight.at), text: highlight.label.clone(), weight: Weight::Bold };
         wanted.push((Cause::Highlight, callout));
     }
     let bands = sheet.bands.iter().map(|band| (band.span.start, band.label.as_str())).collect();

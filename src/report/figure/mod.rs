@@ -62,11 +62,13 @@ pub struct Mark {
     pub label: String,
 }
 
-/// A stretch that carries the story, such as from the last disturbance to agreement: a black cap, and a rule at its end.
+/// A stretch that carries the story, such as from the last disturbance to agreement: a black cap, and a rule with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Highlight {
     pub span: Span,
     pub label: String,
+    /// Where its rule stands: the end of it that matters.
+    pub at: Nanos,
 }
 
 /// What a tone means.

@@ -157,9 +157,11 @@ fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
         line.points.iter().rev().filter(|&&(at, _)| at <= frame.span.end).find_map(|&(_, value)| value)
     };
     let lines = series.lines.iter().filter_map(|line| End::of_line(line, scale.y(last(line)?)));
-    let ribbons = series.ribbons.iter().filter_map(|ribbon| {
+    // Layers from the top of the stack down.
+    let ribbons = series.ribbons.iter().rev().filter_map(|ribbon| {
         let &(_, low, high) = ribbon.points.iter().rfind(|&&(at, _, _)| at <= frame.span.end)?;
-        End::of_ribbon(ribbon, (scale.y(low), scale.y(high)))
+        let y = if ribbon.pale { (scale.y(low) + scale.y(high)) / 2 } else { area.top };
+        End::of_ribbon(ribbon, y)
     });
     draw_ends(scene, &lines.chain(ribbons).collect::<Vec<_>>(), area);
 }
@@ -315,8 +317,7 @@ impl<'a> End<'a> {
         (!line.label.is_empty()).then_some(end)
     }
 
-    fn of_ribbon(ribbon: &'a Ribbon, (low, high): (i32, i32)) -> Option<End<'a>> {
-        let y = if ribbon.pale { (low + high) / 2 } else { high };
+    fn of_ribbon(ribbon: &'a Ribbon, y: i32) -> Option<End<'a>> {
         let end = End { label: &ribbon.label, ink: ribbon.ink, y, swatch: !ribbon.pale };
         (!ribbon.label.is_empty()).then_some(end)
     }

@@ -40,6 +40,7 @@ fn quiet() -> Sheet {
         highlight: Some(Highlight {
             span: Span { start: 450 * SECOND, end: 468 * SECOND },
             label: "agree after 18.3 s".to_owned(),
+            at: 468 * SECOND,
         }),
         panels: vec![
             series_panel("Entries that differ", lines.clone(), vec![]),
@@ -270,7 +271,7 @@ mod odd_input {
                 panel(Body::Cells(cells)),
                 panel(Body::Empty(subtitle.clone())),
             ];
-            let highlight = bands.first().map(|band| Highlight { span: band.span, label: band.label.clone() });
+            let highlight = bands.first().map(|band| Highlight { span: band.span, label: band.label.clone(), at: band.span.end });
             let span = Span { start, end };
             Sheet { title, subtitle, description: String::new(), span, bands, marks, highlight, panels, keys }
         }

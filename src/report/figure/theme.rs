@@ -37,8 +37,8 @@ pub const WARM_INK: Paint = solid((0x66, 0x5a, 0x00));
 /// Lines that stand back: servers beyond the palette.
 pub const PALE: Paint = solid((0xa8, 0xa8, 0xa8));
 
-/// What is as it should be: the palette's green, pale.
-const RIGHT: Paint = solid((0xcf, 0xe8, 0xdd));
+/// What is as it should be: the palette's green, so pale that faults show through.
+const RIGHT: Paint = Paint { rgb: (0x00, 0x9e, 0x73), opacity: 0.2 };
 
 const SERIES: [Paint; 6] = [
     solid((0x00, 0x72, 0xb2)), // blue
