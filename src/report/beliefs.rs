@@ -95,11 +95,11 @@ fn finding(run: &RunView, beliefs: &BeliefsView) -> String {
     };
     let width = beliefs.instances.len();
     let (who, whom) = (&beliefs.observers[longest.pair / width], &beliefs.instances[longest.pair % width]);
-    let whom = if who == whom { "itself" } else { whom };
+    let (who, whom) = (words::brief(who), if who == whom { "itself".to_owned() } else { words::brief(whom) });
     let time = words::duration(longest.to - longest.from);
     let end = if longest.to >= run.span.end { ", and to the end" } else { "" };
     let what = match longest.tone {
-        Tone::Ghost => format!("{who} listed {whom} for {time} after it was gone"),
+        Tone::Ghost => format!("{who} listed {whom} for {time} though it was gone"),
         Tone::Altered => format!("{who} listed {whom} with a wrong status for {time}"),
         _ => format!("{who} did not list {whom} for {time} though it ran"),
     };
@@ -255,7 +255,7 @@ fn choose(run: &RunView, beliefs: &BeliefsView, by_instance: bool, all: Vec<Cand
         ));
     }
     if let Some(row) = kept.iter().find(|row| row.alike > 0) {
-        said.push(format!("“+{0}”: {0} more that look alike", row.alike));
+        said.push(format!("“+{0}”: {0} more like it", row.alike));
     }
     Choice { rows: kept, said: said.join("; ") }
 }
@@ -326,7 +326,7 @@ mod tests {
             sheet(&run, Ok(&beliefs)).title
         };
         let since = "the longest mistake since the first fault";
-        assert_eq!(said(|_, _| {}), format!("peer0 listed provider/0 for 65 s after it was gone: {since}"));
+        assert_eq!(said(|_, _| {}), format!("peer0 listed provider/0 for 65 s though it was gone: {since}"));
         assert_eq!(
             said(
                 |_, beliefs| beliefs.cells = vec![vec![(60 * SECOND, Tone::Missing)], vec![], vec![], vec![]]
@@ -369,7 +369,7 @@ mod tests {
         let rows = groups(&sheet);
         assert_eq!(rows[0], ("peer0", vec!["provider/0", "provider/1", "provider/2 +97"]));
         assert_eq!(rows.len(), 4);
-        assert!(sheet.keys.iter().any(|key| key.label.contains("more that look alike")));
+        assert!(sheet.keys.iter().any(|key| key.label.contains("“+97”: 97 more like it")));
     }
 
     #[test]

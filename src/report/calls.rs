@@ -108,7 +108,8 @@ pub fn sheet(run: &RunView, calls: &CallsView) -> Sheet {
 
 fn highlight(outage: &OutageView) -> Highlight {
     let taken = words::duration(outage.span.end - outage.span.start);
-    let label = format!("longest outage {taken}: {} calls {}", outage.caller, outage.service);
+    let (caller, service) = (words::brief(&outage.caller), words::brief(&outage.service));
+    let label = format!("longest outage {taken}: {caller} calls {service}");
     Highlight { span: outage.span, label, at: outage.span.start }
 }
 

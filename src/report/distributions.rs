@@ -154,7 +154,7 @@ fn panel(ensemble: &Ensemble, story: &Story) -> Panel {
         Some(Mark { at, label: format!("{name} {}", words::duration(at)) })
     };
     let marks = match (mark(50, "median"), mark(95, "p95")) {
-        (Some(median), Some(p95)) if median.at == p95.at => {
+        (Some(median), Some(p95)) if words::duration(median.at) == words::duration(p95.at) => {
             vec![Mark { label: format!("median and {}", p95.label), ..p95 }]
         }
         (median, p95) => [median, p95].into_iter().flatten().collect(),
@@ -166,26 +166,18 @@ fn panel(ensemble: &Ensemble, story: &Story) -> Panel {
 /// How many never got there, and what caches need; the marks are of the servers.
 fn note(servers: &Times, caches: &Times) -> String {
     let never = |times: &Times| match times.never {
-        0 => String::new(),
-        1 => ", 1 run never".to_owned(),
-        more => format!(", {more} runs never"),
+        0 => None,
+        1 => Some("1 run never".to_owned()),
+        more => Some(format!("{more} runs never")),
     };
     if caches.runs() == 0 {
-        return match servers.never {
-            0 => "every run got there".to_owned(),
-            1 => "1 run never got there".to_owned(),
-            more => format!("{more} runs never got there"),
-        };
+        return never(servers).map_or("every run got there".to_owned(), |never| format!("{never} got there"));
     }
-    let quantile =
-        |name: &str, percent| caches.within(percent).map(|at| format!(" {name} {}", words::duration(at)));
-    let quantiles: Vec<String> =
-        [quantile("median", 50), quantile("p95", 95)].into_iter().flatten().collect();
-    let servers = match never(servers).strip_prefix(", ") {
-        Some(never) => format!("; servers: {never}"),
-        None => String::new(),
-    };
-    format!("caches:{}{}{servers}", quantiles.join(","), never(caches))
+    let quantile = |name, percent| Some(format!("{name} {}", words::duration(caches.within(percent)?)));
+    let of_caches = [quantile("median", 50), quantile("p95", 95), never(caches)];
+    let of_caches: Vec<String> = of_caches.into_iter().flatten().collect();
+    let of_servers = never(servers).map_or(String::new(), |never| format!("; servers: {never}"));
+    format!("caches: {}{of_servers}", of_caches.join(", "))
 }
 
 #[cfg(test)]
@@ -239,12 +231,8 @@ mod tests {
     #[test]
     fn runs_and_quantiles_stand_in_the_picture() {
         let svg = sheet(&many(100, 3)).svg();
-        for text in [
-            "last server: 97 of 100 runs",
-            "last client cache: 100 runs",
-            "3 runs never got there",
-            "p95 95 s",
-        ] {
+        for text in ["last server: 97 of 100 runs", "last client cache: 100 runs", "3 runs never", "p95 95 s"]
+        {
             assert!(svg.contains(text), "{text}");
         }
     }

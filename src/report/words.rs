@@ -75,21 +75,31 @@ pub fn share(part: u64, whole: u64) -> String {
     if part >= whole {
         return "100 %".to_owned();
     }
-    let at = |decimals: u32| {
+    let scaled = |part: u64, decimals: u32| {
         let scale = 10u128.pow(decimals);
         (scale, u128::from(part) * 100 * scale / u128::from(whole))
     };
-    let told = |&decimals: &u32| {
-        let (scale, value) = at(decimals);
-        // All is further away than the last digit, and so is none.
-        value < 100 * scale - 1 && (value > 0 || part == 0)
-    };
+    let told =
+        |&decimals: &u32| (part == 0 || scaled(part, decimals).1 > 0) && scaled(whole - part, decimals).1 > 0;
     let decimals = (1..=9).find(told).unwrap_or(9);
-    let (scale, value) = at(decimals);
+    let (scale, value) = scaled(part, decimals);
     if value % scale == 0 {
         return format!("{} %", value / scale);
     }
     format!("{}.{:0width$} %", value / scale, value % scale, width = decimals as usize)
+}
+
+/// The most letters of a name in a sentence.
+const NAME_LETTERS: usize = 40;
+
+/// A name in a sentence: of one that is too long, both ends.
+pub fn brief(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= NAME_LETTERS {
+        return name.to_owned();
+    }
+    let (head, tail) = (NAME_LETTERS / 2, NAME_LETTERS - NAME_LETTERS / 2 - 1);
+    letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
 }
 
 /// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them.
@@ -146,6 +156,16 @@ mod tests {
         }
         assert_eq!([share(0, 7), share(7, 7), share(0, 0)], ["0 %", "100 %", "100 %"]);
         assert_eq!([grouped(-1_234_567), grouped(999), grouped(1_000)], ["-1 234 567", "999", "1 000"]);
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_keeps_both_ends() {
+        assert_eq!(brief("peer1"), "peer1");
+        let long = brief("eureka-server-a.production.beijing-a.example.internal");
+        assert_eq!(
+            (long.as_str(), long.chars().count()),
+            ("eureka-server-a.prod…-a.example.internal", NAME_LETTERS)
+        );
     }
 
     #[test]

@@ -30,10 +30,10 @@ pub fn end_labels(cells: &Cells) -> Vec<&str> {
 pub fn draw(scene: &mut Scene, cells: &Cells, frame: &Frame, area: Rect) {
     let room = area.left - MARGIN - 10 * UNITS;
     let mut top = area.top;
-    for group in &cells.groups {
-        text(scene, (MARGIN, top + font::ascent(HEADING_SIZE)), Anchor::Start, Weight::Bold, {
-            font::shorten(&group.name, HEADING_SIZE, Weight::Bold, room, Cut::Middle)
-        });
+    let groups: Vec<&str> = cells.groups.iter().map(|group| group.name.as_str()).collect();
+    let groups = font::shorten_apart(&groups, HEADING_SIZE, Weight::Bold, room);
+    for (group, name) in cells.groups.iter().zip(groups) {
+        text(scene, (MARGIN, top + font::ascent(HEADING_SIZE)), Anchor::Start, Weight::Bold, name);
         top += NAME_HEIGHT;
         let names: Vec<&str> = group.rows.iter().map(|row| row.name.as_str()).collect();
         let names = font::shorten_apart(&names, TICK_SIZE, Weight::Regular, room);
@@ -44,8 +44,10 @@ pub fn draw(scene: &mut Scene, cells: &Cells, frame: &Frame, area: Rect) {
             text(scene, (area.right + END_LABEL_GAP, baseline), Anchor::Start, Weight::Regular, {
                 font::shorten(&row.total, TICK_SIZE, Weight::Regular, END_LABEL_MAX, Cut::End)
             });
-            scene.path(vec![(area.left, middle), (area.right, middle)], HAIRLINE, GRID, None);
             for (left, right, tone) in stretches(row, frame) {
+                if tone == Tone::Blank {
+                    scene.path(vec![(left, middle), (right, middle)], HAIRLINE, GRID, None);
+                }
                 bar(scene, tone, (left, right), middle, ROW_HEIGHT - ROW_GAP);
             }
             top += ROW_HEIGHT;

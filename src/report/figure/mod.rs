@@ -81,7 +81,7 @@ pub struct Key {
 /// One plot of a sheet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
-    /// What its vertical axis counts.
+    /// What its vertical axis counts. Cells have the names of their groups instead.
     pub name: String,
     /// What a reader must know beside it; may be empty.
     pub note: String,

@@ -42,9 +42,14 @@ pub fn end_labels(panel: &Panel) -> Vec<&str> {
 /// Room that a panel with an axis of its own needs above its plot, for the names of its marks.
 pub fn room_above(panel: &Panel) -> i32 {
     match &panel.body {
-        Body::Distribution(distribution) if !distribution.marks.is_empty() => LINE_HEIGHT,
-        _ => 0,
+        Body::Distribution(distribution) => mark_rows(distribution) as i32 * LINE_HEIGHT,
+        Body::Series(_) | Body::Cells(_) | Body::Empty(_) => 0,
     }
+}
+
+/// In how many rows the marks of a distribution are named.
+fn mark_rows(distribution: &Distribution) -> usize {
+    distribution.marks.len().min(2)
 }
 
 /// Room that a panel needs under its plot, for an axis of its own.
@@ -57,7 +62,10 @@ pub fn room_below(panel: &Panel) -> i32 {
 
 /// Draws a panel into `area`, its names off the `rules` that run through all panels.
 pub fn draw(scene: &mut Scene, panel: &Panel, frame: &Frame, rules: &[i32], area: Rect) {
-    heading(scene, panel, area);
+    // Rows of cells have names of their own in that column.
+    if !matches!(panel.body, Body::Cells(_)) {
+        heading(scene, panel, area);
+    }
     match &panel.body {
         Body::Series(series) => draw_series(scene, series, frame, rules, area),
         Body::Cells(cells) => cells::draw(scene, cells, frame, area),
@@ -103,9 +111,14 @@ struct Scale {
 }
 
 impl Scale {
+    /// Where values above the scale stand.
+    fn above(&self) -> i32 {
+        self.top - HEADROOM + SERIES_WIDTH
+    }
+
     fn y(&self, value: f64) -> i32 {
         if value > self.high {
-            return self.top - HEADROOM + SERIES_WIDTH;
+            return self.above();
         }
         let share = (value / self.high).clamp(0.0, 1.0);
         self.bottom - (share * f64::from(self.bottom - self.top)).round() as i32
@@ -252,8 +265,23 @@ fn step_paths(points: &[(Nanos, Option<f64>)], frame: &Frame, scale: &Scale) -> 
         }
     }
     paths.push(step_path(&columns, frame.right));
-    paths.retain(|path| path.len() > 1);
-    paths
+    paths.into_iter().flat_map(|path| within(path, scale.above())).collect()
+}
+
+/// The parts of a path that are on the scale: where it leaves at the top it goes up and comes back, without a level piece that
+/// would look like a value.
+fn within(path: Vec<Point>, above: i32) -> Vec<Vec<Point>> {
+    let mut parts: Vec<Vec<Point>> = vec![Vec::new()];
+    for point in path {
+        let part = parts.last_mut().expect("there is always one");
+        if point.1 == above && part.last().is_some_and(|last| last.1 == above) {
+            parts.push(vec![point]);
+        } else {
+            part.push(point);
+        }
+    }
+    parts.retain(|part| part.len() > 1);
+    parts
 }
 
 fn step_path(columns: &[Column], end: i32) -> Vec<Point> {
@@ -401,7 +429,7 @@ fn draw_marks(scene: &mut Scene, distribution: &Distribution, frame: &Frame, are
         .iter()
         .map(|mark| Callout { x: frame.x(mark.at), text: mark.label.clone(), weight: Weight::Regular })
         .collect();
-    for seat in place::callouts(&wanted, area.left, area.right, 1) {
+    for seat in place::callouts(&wanted, area.left, area.right, mark_rows(distribution)) {
         let x = wanted[seat.index].x;
         let row_top = area.top - (seat.row as i32 + 1) * LINE_HEIGHT - 2 * UNITS;
         scene.path(vec![(x, row_top + UNITS), (x, area.bottom)], HAIRLINE, CAP, None);
@@ -441,4 +469,17 @@ pub fn time_axis(scene: &mut Scene, frame: &Frame, top: i32, name: &str) {
 /// A straight line down.
 pub fn vertical(x: i32, top: i32, bottom: i32) -> Vec<Point> {
     vec![(x, top), (x, bottom)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_leaves_the_scale_has_no_level_piece_above_it() {
+        let path = vec![(0, 50), (10, 50), (10, 7), (30, 7), (30, 20), (40, 20)];
+        assert_eq!(within(path.clone(), 7), [&path[..3], &path[3..]]);
+        assert_eq!(within(path.clone(), 5), [path]);
+        assert_eq!(within(vec![(0, 7), (9, 7)], 7), Vec::<Vec<Point>>::new());
+    }
 }
