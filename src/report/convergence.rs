@@ -195,6 +195,9 @@ fn protection(run: &RunView) -> Vec<Band> {
     let name = |span: Span, names: Vec<&str>| match names.len() {
         _ if (span.end - span.start) < run_length / NAMELESS_SHARE => String::new(),
         all if all == run.servers.len() && all > 2 => "all servers".to_owned(),
+        2 if run.servers.len() == 2 && names.iter().any(|name| words::brief(name) != **name) => {
+            "both servers".to_owned()
+        }
         _ => words::names(&names),
     };
     stretches.into_iter().map(|(span, names)| Band { span, label: name(span, names) }).collect()
@@ -248,6 +251,13 @@ mod tests {
         let said: Vec<(u64, &str)> =
             shades.iter().map(|shade| (shade.span.start / SECOND, shade.label.as_str())).collect();
         assert_eq!(said, [(430, "peer1 and peer2"), (480, "peer2"), (410, "peer2"),]);
+    }
+
+    #[test]
+    fn two_servers_whose_names_are_too_long_are_both() {
+        let mut run = samples::split();
+        run.servers.iter_mut().for_each(|server| server.name.push_str(&".example".repeat(6)));
+        assert_eq!(protection(&run)[0].label, "both servers");
     }
 
     #[test]

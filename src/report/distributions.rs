@@ -126,9 +126,18 @@ fn finding(ensemble: &Ensemble) -> String {
     }
     let runs = words::count(runs as u64, "run", "runs");
     match (within.is_empty(), never.is_empty()) {
-        (true, _) => format!("Of {runs}, {}", words::names(&never)),
-        (false, true) => format!("In 95 % of {runs} {}", words::names(&within)),
-        (false, false) => format!("In 95 % of {runs} {}; {}", words::names(&within), words::names(&never)),
+        (true, _) => format!("Of {runs}, {}", clauses(&never)),
+        (false, true) => format!("In 95 % of {runs} {}", clauses(&within)),
+        (false, false) => format!("In 95 % of {runs} {}; {}", clauses(&within), clauses(&never)),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn clauses(all: &[String]) -> String {
+    match all {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

@@ -102,16 +102,15 @@ pub fn brief(name: &str) -> String {
     letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
 }
 
-/// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them.
+/// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them, each in [`brief`].
 pub fn names<S: AsRef<str>>(names: &[S]) -> String {
-    match names {
+    let list: Vec<String> = names.iter().take(3).map(|name| brief(name.as_ref())).collect();
+    match list.as_slice() {
         [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [first, second] => format!("{} and {}", first.as_ref(), second.as_ref()),
-        [first, second, third] => format!("{}, {} and {}", first.as_ref(), second.as_ref(), third.as_ref()),
-        [first, second, rest @ ..] => {
-            format!("{}, {} and {} more", first.as_ref(), second.as_ref(), rest.len())
-        }
+        [one] => one.clone(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, ..] if names.len() > 3 => format!("{first}, {second} and {} more", names.len() - 2),
+        [first, second, third, ..] => format!("{first}, {second} and {third}"),
     }
 }
 
