@@ -92,7 +92,7 @@ impl Protocol for Machine {
 
 fn quality(low_us: u64, high_us: u64) -> Quality {
     let latency = Latency::Uniform(Duration::from_micros(low_us), Duration::from_micros(high_us));
-    Quality { latency, loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None }
+    Quality { latency, loss_ppm: 0, burst: None, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None }
 }
 
 /// Three servers and so many clients in one zone; each client calls one server every `every_ms`.
@@ -123,6 +123,8 @@ fn simulation(clients: u32, every_ms: u64, service: Duration) -> Simulation<Mach
     let address =
         |n: u32| AddressEntry { name: format!("host-{n}:80"), behind: Behind::Processes(vec![NodeId(n)]) };
     let world = World {
+        triggers: Vec::new(),
+        checks: Vec::new(),
         regions: vec!["region".into()],
         zones: vec![Zone { name: "zone".into(), region: RegionId(0) }],
         hosts: (0..nodes).map(host).collect(),

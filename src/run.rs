@@ -26,17 +26,22 @@ pub struct Outcome {
     pub end: End,
     /// What the checks found.
     pub findings: Vec<Finding>,
-    /// The verdict over all of them.
+    /// The verdict over all of them, and over the cures.
     pub verdict: Verdict,
     /// What was measured.
     pub measured: Measured,
+    /// What came of the same seed with each of the plan's cures.
+    pub cures: Vec<Outcome>,
 }
 
-/// Runs a plan with a seed. `watcher` sees the history as it goes by.
+/// Runs a plan with a seed, then with each of its cures. `watcher` sees the history of the plan as written as it goes by.
 pub fn run(plan: &Plan, seed: u64, watcher: &mut dyn Observer) -> Outcome {
-    match &plan.system {
+    let mut outcome = match &plan.system {
         System::Eureka(configs) => simulate::<Eureka>(plan, configs, &premises(plan, configs), seed, watcher),
-    }
+    };
+    outcome.cures = plan.cures.iter().map(|cure| run(&cure.plan, seed, &mut ())).collect();
+    outcome.verdict = outcome.cures.iter().map(|cured| cured.verdict).fold(outcome.verdict, Verdict::max);
+    outcome
 }
 
 fn simulate<P: Protocol>(
@@ -54,6 +59,7 @@ fn simulate<P: Protocol>(
     let measured = measure.finish(judge.cluster(), simulation.ledger(), simulation.now());
     let mut findings = judge.finish(simulation.now());
     findings.extend(flooded(plan, &end));
+    findings.extend(waited_in_vain(plan, &simulation.fired(), simulation.now()));
     digest.fold(simulation.digest().value());
     let verdict = check::overall(&findings);
     Outcome {
@@ -65,6 +71,7 @@ fn simulate<P: Protocol>(
         findings,
         verdict,
         measured,
+        cures: Vec::new(),
     }
 }
 
@@ -103,6 +110,27 @@ fn flooded(plan: &Plan, end: &End) -> Option<Finding> {
     }
 }
 
+/// Steps that waited for something that never came: the run does not show what the scenario tells.
+fn waited_in_vain(plan: &Plan, fired: &[Option<SimTime>], end: SimTime) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for step in &plan.world.steps {
+        let Some(trigger) = step.trigger else { continue };
+        let name = format!("“{}” happens", step.name);
+        let waits_for = &plan.world.triggers[trigger.index()].name;
+        let detail = match fired[trigger.index()] {
+            None => format!("it waited to the end of the run for {waits_for}"),
+            Some(at) if at.0.saturating_add(step.at.0) > end.0 => {
+                format!("{waits_for} came only at {at}: the run ended before the step was due")
+            }
+            Some(_) => continue,
+        };
+        if findings.iter().all(|finding| finding.name != name) {
+            findings.push(Finding { name, verdict: Verdict::Inconclusive, at: None, detail, expected: true });
+        }
+    }
+    findings
+}
+
 /// Where two runs of one plan and seed first differ: a sign of a hidden input, and a bug in this program.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("two runs of seed {seed} differ after {same} equal records: {first:?} against {second:?}")]
@@ -126,8 +154,10 @@ pub fn verify(plan: &Plan, outcome: &Outcome) -> Result<(), Box<Divergence>> {
         return Ok(());
     }
     let (mut one, mut other) = (Vec::new(), Vec::new());
-    run(plan, outcome.seed, &mut one);
-    run(plan, outcome.seed, &mut other);
+    for plan in std::iter::once(plan).chain(plan.cures.iter().map(|cure| &cure.plan)) {
+        run(plan, outcome.seed, &mut one);
+        run(plan, outcome.seed, &mut other);
+    }
     let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
     Err(Box::new(Divergence {
         seed: outcome.seed,
@@ -176,7 +206,7 @@ fn repairing_meshes(
         let replicates_to = |other: &NodeId| {
             let address = world.processes[other.index()].address;
             let urls = &server.client.service_urls;
-            urls.iter().any(|url| url.address == address && url.host != server.hostname)
+            urls.iter().any(|url| url.address == address && !server.is_me(&url.text, &url.host))
         };
         repairing[cluster] &= server.server.sync_when_timestamp_differs
             && clusters[cluster].iter().all(|other| *other == node || replicates_to(other));

@@ -1,14 +1,15 @@
 //! No replication loop: what a server was told by another it does not tell further.
 //!
 //! A replicated write about an instance must come from a server that was itself asked by the owner, or by an operator: if all of them
-//! only ever asked *this* server, somebody has told it further. Premise: so far only one server was asked about the instance; of
+//! only ever asked *this* server, somebody has told it further. Premise: so far only one server was asked about the instance; no
+//! balancer, alias or change of the address book may lead a server's messages back to itself; of
 //! instances that are servers themselves nothing is said (they heart-beat at each other to open connections).
 
 use super::cluster::Cluster;
 use super::verdict::{Finding, Verdict};
 use crate::history::{Record, What};
 use crate::plan::Invariant;
-use crate::plan::world::{Role, World};
+use crate::plan::world::{AddressEntry, Behind, Fault, Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, Operation, Origin, SimTime};
 
 /// Which servers owner and operators have asked about an instance.
@@ -18,6 +19,22 @@ struct Asked(u32);
 impl Asked {
     const NONE: Asked = Asked(u32::MAX);
     const SEVERAL: Asked = Asked(u32::MAX - 1);
+}
+
+/// Whether a server's message to a peer may come back to itself: by a balancer, an alias, or an address book that changes.
+fn leads_back(world: &World) -> bool {
+    let behind = |entry: &AddressEntry| match &entry.behind {
+        Behind::Processes(processes) => processes.clone(),
+        Behind::Nothing(_) | Behind::NoHost | Behind::Multicast(_) => Vec::new(),
+    };
+    let mut reached: Vec<NodeId> = world.addresses.iter().flat_map(behind).collect();
+    let all = reached.len();
+    reached.sort_unstable();
+    reached.dedup();
+    let balanced = world.addresses.iter().any(|entry| behind(entry).len() > 1);
+    balanced
+        || reached.len() < all
+        || world.steps.iter().any(|step| matches!(step.fault, Fault::Resolve { .. }))
 }
 
 /// The fold. A word an instance, because it is read for every renewal.
@@ -31,7 +48,8 @@ pub struct Replication {
 impl Replication {
     /// Before the run.
     pub fn new(world: &World) -> Replication {
-        let mut asked = vec![Asked::NONE; world.instances.len()];
+        let before = if leads_back(world) { Asked::SEVERAL } else { Asked::NONE };
+        let mut asked = vec![before; world.instances.len()];
         let servers = world.processes.iter().filter(|process| process.role == Role::Server);
         for (_, instance) in servers.filter_map(|process| process.instance) {
             asked[instance.index()] = Asked::SEVERAL;

@@ -39,7 +39,8 @@ fn world() -> World {
         subscribes,
         address: Address(0),
     };
-    let step = |fault, until| Step { name: "split".to_owned(), at: SimTime::ZERO, until, fault };
+    let step =
+        |fault, until| Step { name: "split".to_owned(), trigger: None, at: SimTime::ZERO, until, fault };
     World {
         hosts: vec![Host {
             name: "h".to_owned(),
@@ -58,7 +59,7 @@ fn world() -> World {
         groups: vec![("blue".into(), vec![X])],
         steps: vec![
             step(Fault::Partition { groups: Vec::new() }, Some(SimTime::from_secs(9))),
-            step(Fault::PowerOff { hosts: Vec::new() }, None),
+            step(Fault::PowerOff { hosts: Vec::new(), unflushed: Default::default() }, None),
         ],
         ..World::default()
     }
@@ -442,6 +443,25 @@ fn no_replication_loop() {
     let asked = at(2, What::Invoked { node: B, ticket: Ticket(1), operation: set });
     assert_eq!(run(vec![registered(1, A, 1), asked, told(3, A)]), Verdict::Inconclusive);
     assert_eq!(run(vec![registered(1, A, 1), written(3, A, 1, Origin::Sync)]), Verdict::Inconclusive);
+}
+
+/// Behind a balancer a server may be its own peer: what comes back is no loop.
+#[test]
+fn a_balancer_may_lead_a_server_back_to_itself() {
+    use crate::plan::world::{AddressEntry, Behind};
+    let verdict = |behind: Vec<Vec<NodeId>>| {
+        let entry = |nodes| AddressEntry { name: "x:1".to_owned(), behind: Behind::Processes(nodes) };
+        let world = World { addresses: behind.into_iter().map(entry).collect(), ..world() };
+        let mut judge = Judge::new(&world, &[], &premises());
+        judge.record(&at(0, What::Started { node: A }));
+        judge.record(&registered(1, A, 1));
+        judge.record(&written(2, A, 1, Origin::Replica));
+        let findings = judge.finish(SimTime::from_secs(600));
+        findings.iter().find(|finding| finding.name == "no-replication-loop").expect("always on").verdict
+    };
+    assert_eq!(verdict(vec![vec![A], vec![B]]), Verdict::Violated);
+    assert_eq!(verdict(vec![vec![A, B]]), Verdict::Inconclusive);
+    assert_eq!(verdict(vec![vec![A], vec![B], vec![A]]), Verdict::Inconclusive);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Arguments {
     /// Print the resolved plan as a timeline
     #[arg(long)]
     plan: bool,
+    #[command(flatten)]
+    limits: files::LimitArguments,
 }
 
 /// Carries it out.
@@ -34,7 +36,8 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
     };
     let mut exit = Exit::Held;
     for named in named {
-        match named.load(&arguments.settings).and_then(|scenario| Plan::resolve(&scenario)) {
+        let loaded = named.load(&arguments.settings, arguments.limits.limits());
+        match loaded.and_then(|scenario| Plan::resolve(&scenario)) {
             Ok(plan) if arguments.plan => say(&plan.to_string()),
             Ok(plan) => {
                 say(&format!("{}: ok ({})", named.shown(), plan.title));

@@ -1,10 +1,12 @@
 //! Which scenarios the user means, and reading them: files, folders, and names of the library.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::library::{self, Shipped};
-use crate::scenario::Scenario;
 use crate::scenario::diagnostic::{Diagnostic, nearest};
+use crate::scenario::units::Unit as _;
+use crate::scenario::{Limits, Scenario};
 
 /// A scenario that the command line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +30,13 @@ impl Named {
     ///
     /// # Errors
     /// All mistakes in it and in the changes.
-    pub fn load(&self, settings: &[String]) -> Result<Scenario, Vec<Diagnostic>> {
-        match self {
+    pub fn load(&self, settings: &[String], limits: Limits) -> Result<Scenario, Vec<Diagnostic>> {
+        let mut scenario = match self {
             Named::File(path) => Scenario::load_with(path, settings),
             Named::Shipped(shipped) => shipped.load(settings),
-        }
+        }?;
+        scenario.set_limits(limits);
+        Ok(scenario)
     }
 }
 
@@ -104,6 +108,37 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How large scenarios may be.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArguments {
+    /// The most instances of all services together; default: 1000000
+    #[arg(long, value_name = "N")]
+    max_instances: Option<u64>,
+    /// The longest run in virtual time; default: 31d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_duration: Option<Duration>,
+    /// The most calls and heartbeats of a run; default: 1000000000
+    #[arg(long, value_name = "N")]
+    max_requests: Option<u64>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Duration::read(text).map_err(|error| error.message)
+}
+
+impl LimitArguments {
+    /// What is said, and the usual where nothing is.
+    pub fn limits(self) -> Limits {
+        let usual = Limits::default();
+        Limits {
+            instances: self.max_instances.unwrap_or(usual.instances),
+            duration: self.max_duration.unwrap_or(usual.duration),
+            requests: self.max_requests.unwrap_or(usual.requests),
+        }
+    }
 }
 
 /// Shows all mistakes on stderr.

@@ -9,7 +9,7 @@ use super::run::{Arguments, Done, Failure, Format, Story};
 use super::{Exit, files, say};
 use crate::check::Verdict;
 use crate::report::pictures::Picture;
-use crate::report::summary::{SeedsSummary, Summary};
+use crate::report::summary::{CureResult, SeedsSummary, Summary};
 use crate::report::text::Timeline;
 use crate::report::write::{WriteError, write_whole};
 use crate::report::{fill, markdown, measured, pictures};
@@ -68,6 +68,7 @@ fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteErr
             let digest = done.outcome.digest.to_string();
             let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
             let checks = fill::checks(&done.outcome.findings);
+            let cures = cures(done);
             let measured = measured::lines(&fill::metrics(&done.outcome.measured));
             let replay = replay(story, done.outcome.seed, arguments);
             let folder = done.folder.display().to_string();
@@ -75,6 +76,7 @@ fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteErr
                 run: &view,
                 verdict: done.outcome.verdict,
                 checks: &checks,
+                cures: &cures,
                 measured: &measured,
                 replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
                 report: Some(&folder),
@@ -174,8 +176,22 @@ fn summary(done: &Done, folder: Option<&Path>) -> Summary {
         wall_ms: u64::try_from(rounded(done.wall).as_millis()).unwrap_or(u64::MAX),
         checks: fill::checks(&outcome.findings),
         metrics: fill::metrics(&outcome.measured),
+        cures: cures(done),
         report: folder.map(|folder| folder.display().to_string()),
     }
+}
+
+/// What came of each cure.
+fn cures(done: &Done) -> Vec<CureResult> {
+    let cures = done.plan.cures.iter().zip(&done.outcome.cures);
+    let cures = cures.map(|(cure, outcome)| CureResult {
+        about: cure.about.clone(),
+        verdict: outcome.verdict,
+        digest: outcome.digest.to_string(),
+        checks: fill::checks(&outcome.findings),
+        metrics: fill::metrics(&outcome.measured),
+    });
+    cures.collect()
 }
 
 fn rounded(wall: Duration) -> Duration {

@@ -57,6 +57,8 @@ pub struct Arguments {
     /// Write the whole history of each run to history.jsonl
     #[arg(long)]
     record: bool,
+    #[command(flatten)]
+    limits: files::LimitArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -145,10 +147,17 @@ fn load(arguments: &Arguments) -> Result<Vec<Story>, Exit> {
     let mut stories = Vec::with_capacity(named.len());
     let mut wrong = Vec::new();
     for named in named {
-        let checked =
-            named.load(&arguments.settings).and_then(|scenario| Plan::resolve(&scenario).map(|_| scenario));
-        match checked {
-            Ok(scenario) => stories.push(Story { named, scenario }),
+        let loaded = named.load(&arguments.settings, arguments.limits.limits());
+        match loaded.and_then(|scenario| Plan::resolve(&scenario).map(|plan| (scenario, plan))) {
+            Ok((scenario, plan)) => {
+                if !plan.vary.is_empty() {
+                    let (story, combinations) = (named.shown(), plan.combinations());
+                    eprintln!(
+                        "note: {story}: `vary` has {combinations} combinations; this run takes the values as written"
+                    );
+                }
+                stories.push(Story { named, scenario });
+            }
             Err(diagnostics) => wrong.extend(diagnostics),
         }
     }

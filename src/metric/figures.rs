@@ -170,7 +170,7 @@ fn cost(measured: &Measured, counts: &Counts, end: SimTime, figures: &mut Figure
         put(figures, &format!("messages{name}"), tally.messages as f64);
         put(figures, &format!("bytes{name}"), tally.bytes as f64);
     };
-    let rows = || measured.cost.rows().iter();
+    let rows = || measured.cost.rows();
     let whole = rows().flat_map(|row| row.tallies).fold(Tally::default(), add);
     put_tally("", whole);
     for (class, name) in PathClass::ALL {

@@ -76,6 +76,8 @@ pub struct Measured {
     pub last_disturbance: SimTime,
     /// See `last_disturbance`; none if they never did.
     pub converged: Option<SimTime>,
+    /// When each trigger of the world fired, as far as its steps show: none if nothing came of it.
+    pub fired: Vec<Option<SimTime>>,
     /// How changes of truth spread to servers and clients.
     pub propagation: Propagation,
     /// Who believed what.
@@ -100,6 +102,7 @@ pub struct Measure {
     subscribers: u32,
     clusters: Vec<ClusterSeries>,
     disagreement: Series,
+    fired: Vec<Option<SimTime>>,
     propagation: propagation::Tracker,
     beliefs: beliefs::Recorder,
     callers: callers::Listener,
@@ -170,6 +173,7 @@ impl Measure {
             subscribers: world.processes.iter().map(|process| u32::from(process.subscribes)).sum(),
             clusters: clusters.collect(),
             disagreement: Series::default(),
+            fired: vec![None; world.triggers.len()],
             propagation: propagation::Tracker::new(world),
             beliefs: beliefs::Recorder::new(world),
             callers: callers::Listener::new(world),
@@ -193,6 +197,12 @@ impl Measure {
             What::Traffic { .. } => {
                 self.callers.record(record);
                 self.consistency.record(record, cluster);
+            }
+            What::Step { step, began: true } => {
+                let step = &cluster.world().steps[*step as usize];
+                if let Some(trigger) = step.trigger {
+                    self.fired[trigger.index()] = Some(SimTime(record.at.0 - step.at.0));
+                }
             }
             What::Started { node } | What::Stopping { node } | What::Ended { node, .. } => {
                 self.lifecycle(record.at, *node, cluster);
@@ -279,6 +289,7 @@ impl Measure {
             disagreement: self.disagreement,
             last_disturbance: cluster.last_disturbance(),
             converged: cluster.agreed_since(),
+            fired: self.fired,
             propagation: self.propagation.finish(end),
             beliefs: self.beliefs.finish(),
             callers: self.callers.finish(end),

@@ -17,7 +17,7 @@ use crate::plan::world::{ClusterId, Role, World};
 use crate::protocol::{Event, InstanceId, NodeId, Operation, SimTime, Status, View};
 
 /// Pairs of observer and instance that are followed; servers always are.
-const PAIRS: usize = 100_000;
+const PAIRS: usize = 50_000;
 /// Differences between views that are remembered: thousands of clients go from one view to another.
 const REMEMBERED: usize = 4;
 
@@ -181,6 +181,9 @@ struct StatusChange {
 /// How two views differ: the instance, whether it is listed in the one, its status in the other.
 type Difference = (InstanceId, bool, Option<Status>);
 
+/// Two views and how they differ.
+type Compared = (Arc<View>, Arc<View>, Arc<[Difference]>);
+
 /// The fold.
 pub struct Tracker {
     observers: Vec<Observer>,
@@ -195,7 +198,7 @@ pub struct Tracker {
     /// One row an instance, one column an observer: changes of instances are what happens most.
     pairs: Vec<Pair>,
     status_changes: BTreeMap<InstanceId, StatusChange>,
-    differences: [Option<(Arc<View>, Arc<View>, Arc<[Difference]>)>; REMEMBERED],
+    differences: [Option<Compared>; REMEMBERED],
     next: usize,
     users: Class,
     found: Propagation,
@@ -374,8 +377,11 @@ impl Tracker {
             let listed = observer.running.and_then(|_| cluster.listed_status(observer.node, instance));
             if listed.is_some_and(|status| status != to) { Pair::OWES } else { Pair::NOTHING }
         };
-        let pairs = self.observers.iter().map(pair).collect();
-        self.status_changes.insert(instance, StatusChange { at, to, pairs });
+        let pairs: Box<[Pair]> = self.observers.iter().map(pair).collect();
+        // An instance that is not listed yet, as when it starts, changes for nobody.
+        if pairs.contains(&Pair::OWES) {
+            self.status_changes.insert(instance, StatusChange { at, to, pairs });
+        }
     }
 
     fn close_status(&mut self, at: SimTime, instance: InstanceId, last: bool) {
@@ -449,6 +455,9 @@ impl Tracker {
         }
         let Some(change) = self.status_changes.get_mut(&instance) else { return };
         let pair = &mut change.pairs[place];
+        if *pair == Pair::NOTHING {
+            return;
+        }
         match status {
             Some(status) if status == change.to => {
                 pair.shows(at);

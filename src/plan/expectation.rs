@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::protocol::{Gauge, InstanceId, NodeId, ServiceId, SimTime, Status};
+use crate::history::{Record, What};
+use crate::protocol::{Event, Gauge, InstanceId, NodeId, ServiceId, SimTime, Status};
 
 /// One expectation.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,8 @@ pub enum Expected {
     Delay { from: Moment, to: Moment, is: Range },
     /// The moments come in this order.
     Order(Vec<Moment>),
+    /// What these steps ask is answered with this HTTP status.
+    Answered { steps: Vec<u32>, status: u16 },
     /// This share of the calls of these callers (`None`: of all) to this service (`None`: to any) that end within the window is
     /// answered.
     Calls {
@@ -131,6 +134,33 @@ pub struct Pattern {
     pub nodes: Option<Vec<NodeId>>,
     /// The status it names.
     pub status: Option<Status>,
+}
+
+impl Pattern {
+    /// Whether a record is an event that is meant.
+    pub fn matches(&self, record: &Record) -> bool {
+        let What::Event { node, event } = &record.what else { return false };
+        let (instance, status) = subject(event);
+        event.name() == self.event
+            && self.nodes.as_ref().is_none_or(|nodes| nodes.contains(node))
+            && self.instances.as_ref().is_none_or(|all| instance.is_some_and(|it| all.contains(&it)))
+            && self.status.is_none_or(|wanted| status == Some(wanted))
+    }
+}
+
+fn subject(event: &Event) -> (Option<InstanceId>, Option<Status>) {
+    match event {
+        Event::Registered { instance, status, .. }
+        | Event::Changed { instance, status, .. }
+        | Event::Announced { instance, status, .. } => (Some(*instance), Some(*status)),
+        Event::Renewed { instance, .. }
+        | Event::NotFound { instance, .. }
+        | Event::Deregistered { instance, .. }
+        | Event::Evicted { instance }
+        | Event::Joined { instance }
+        | Event::MetadataChanged { instance } => (Some(*instance), None),
+        Event::EvictionPass { .. } | Event::Adopted { .. } | Event::Gauge { .. } => (None, None),
+    }
 }
 
 /// A moment of the run.

@@ -33,8 +33,23 @@ pub struct Plan {
     pub expectations: Vec<Expectation>,
     /// The seed that the scenario names. Default 1.
     pub seed: u64,
+    /// The same story with something changed, each of which must hold.
+    pub cures: Vec<Cure>,
+    /// What is to be swept: where it stands, and its values as written.
+    pub vary: Vec<(String, Vec<String>)>,
     /// What whoever runs it should know, such as keys of an imported file that mean nothing here.
     pub notes: Vec<String>,
+}
+
+/// What cures the known weaknesses of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cure {
+    /// What it is.
+    pub about: String,
+    /// What it changes, each as `key: value`.
+    pub changes: Vec<String>,
+    /// The scenario with it, resolved.
+    pub plan: Plan,
 }
 
 /// Which system runs, with the settings of each process in order of `NodeId`; those at the end are for `Fault::Reconfigure`.

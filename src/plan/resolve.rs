@@ -2,27 +2,36 @@
 //!
 //! Separate from the plan's types because it is the only place that sees both the scenario and the plan. It goes on after a
 //! mistake, as the reader does, so that all unknown names of a file are shown at once. One step after the other, each in a
-//! file: [`places`], [`fleet`], then [`nodes`] with [`settings`], [`registries`] and [`about`], [`targets`], [`schedule`],
-//! [`judgement`].
+//! file: [`places`], [`fleet`], then [`nodes`] with [`settings`], [`registries`] and [`about`], [`targets`], [`schedule`]
+//! with [`faults`], [`changes`], [`rollout`] and [`waits`], [`judgement`].
 
 mod about;
 mod changes;
+mod faults;
 mod fleet;
 mod judgement;
+mod limits;
 mod nodes;
 mod places;
 mod registries;
+mod rollout;
 mod schedule;
 mod settings;
 mod targets;
+mod waits;
 
 use self::changes::Told;
-use super::world::{AddressEntry, Host, HostId, Process, RegionId, Step, Traffic, World, Zone, ZoneId};
-use super::{Plan, System, clusters};
+use self::schedule::Time;
+use super::world::{
+    AddressEntry, HealthCheck, Host, HostId, Process, RegionId, Step, Traffic, Trigger, TriggerId, World,
+    Zone, ZoneId,
+};
+use super::{Cure, Expectation, Plan, System, clusters};
 use crate::protocol::eureka;
 use crate::protocol::{Address, InstanceId, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::Scenario;
 use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned, suggestion};
+use crate::scenario::timeline::Action;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +65,7 @@ struct Resolver<'s> {
     processes: Vec<Process>,
     configs: Vec<Arc<eureka::Config>>,
     addresses: Vec<AddressEntry>,
+    checks: Vec<HealthCheck>,
     instances: Vec<String>,
     services: Vec<String>,
     groups: Vec<(Arc<str>, Vec<InstanceId>)>,
@@ -68,6 +78,17 @@ struct Resolver<'s> {
     names: BTreeMap<String, Named>,
     traffic: Vec<Traffic>,
     steps: Vec<Step>,
+    triggers: Vec<Trigger>,
+    /// How many instances a service has from a time on, in order of time.
+    scales: Vec<(String, SimTime, u32)>,
+    /// Whether there are any.
+    scaled: bool,
+    /// The moment that selectors are about. `None`: all that there ever are.
+    as_of: Option<SimTime>,
+    /// What the step that is resolved waits for.
+    base: Option<TriggerId>,
+    /// Answers that requests expect.
+    answers: Vec<Expectation>,
     /// What steps have told processes so far.
     told: BTreeMap<NodeId, Told<'s>>,
     /// Records in DNS, as they are by then.
@@ -84,7 +105,7 @@ struct Resolver<'s> {
 struct StepMoments {
     first: usize,
     last: usize,
-    end: SimTime,
+    end: Time,
 }
 
 impl Plan {
@@ -103,12 +124,17 @@ impl Plan {
     /// All names that do not exist, and all that cannot be, with their places in the scenario or in a file that it names.
     pub fn resolve_for(scenario: &Scenario, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
         let mut resolver = Resolver::new(scenario, seed);
+        if !resolver.within_limits() {
+            return Err(resolver.diagnostics);
+        }
         resolver.resolve_places();
         resolver.resolve_fleet();
         let paths = resolver.resolve_paths();
         resolver.resolve_schedule();
         let (expectations, latest) = resolver.resolve_expectations();
         let duration = resolver.duration(latest);
+        resolver.limit_requests(duration);
+        let cures = resolver.cures(seed);
         let epoch_ms = EPOCH_MS + (resolver.chance.child("epoch").draw(0, 0, 0, 0) % 60_000) as i64;
         if !resolver.diagnostics.is_empty() {
             let mut diagnostics = resolver.diagnostics;
@@ -117,6 +143,10 @@ impl Plan {
             diagnostics.dedup();
             return Err(diagnostics);
         }
+        let vary = scenario.vary.iter().map(|one| {
+            let values = one.values.iter().map(|value| value.value.clone()).collect();
+            (one.path.value.clone(), values)
+        });
         // What stands in `system` is noted for each process that it concerns.
         let mut found: Vec<&Diagnostic> = Vec::new();
         for note in resolver.notes.iter().filter(|note| !scenario.notes.contains(note)) {
@@ -135,11 +165,13 @@ impl Plan {
             processes: resolver.processes,
             clusters: Vec::new(),
             addresses: resolver.addresses,
+            checks: resolver.checks,
             instances: resolver.instances,
             services: resolver.services,
             groups: resolver.groups,
             paths,
             steps: resolver.steps,
+            triggers: resolver.triggers,
             traffic: resolver.traffic,
             duration,
             epoch_ms,
@@ -154,6 +186,8 @@ impl Plan {
             world,
             expectations,
             seed,
+            cures,
+            vary: vary.collect(),
             notes: notes.collect(),
         })
     }
@@ -170,6 +204,7 @@ impl<'s> Resolver<'s> {
             processes: Vec::new(),
             configs: Vec::new(),
             addresses: Vec::new(),
+            checks: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
             groups: Vec::new(),
@@ -179,6 +214,12 @@ impl<'s> Resolver<'s> {
             names: BTreeMap::new(),
             traffic: Vec::new(),
             steps: Vec::new(),
+            triggers: Vec::new(),
+            scales: Vec::new(),
+            scaled: scenario.timeline.iter().any(|step| matches!(step.action, Action::Scale { .. })),
+            as_of: None,
+            base: None,
+            answers: Vec::new(),
             told: BTreeMap::new(),
             records: scenario
                 .topology
@@ -238,6 +279,21 @@ impl<'s> Resolver<'s> {
         }
     }
 
+    /// The scenario's cures, resolved as it is.
+    fn cures(&mut self, seed: u64) -> Vec<Cure> {
+        let mut cures = Vec::new();
+        for cure in &self.scenario.cures {
+            match Plan::resolve_for(&cure.scenario, seed) {
+                Ok(plan) => {
+                    let (about, changes) = (cure.about.clone(), cure.changes.clone());
+                    cures.push(Cure { about, changes, plan });
+                }
+                Err(diagnostics) => self.diagnostics.extend(diagnostics),
+            }
+        }
+        cures
+    }
+
     /// When the run ends: as said, or late enough for everything that is expected.
     fn duration(&mut self, latest: SimTime) -> SimTime {
         let said = self.scenario.duration.as_ref().map(|duration| duration.value);
@@ -246,8 +302,9 @@ impl<'s> Resolver<'s> {
         if said == SimTime::ZERO {
             self.error(span, "a run of no length", Some("leave `duration` out".into()));
         }
-        if let Some(step) = self.steps.iter().find(|step| step.at > said) {
-            let message = format!("the run ends before a step: `{}` at {}", step.name, step.at);
+        if let Some(step) = self.steps.iter().find(|step| self.earliest(step.trigger, step.at) > said) {
+            let at = self.earliest(step.trigger, step.at);
+            let message = format!("the run ends before a step: `{}` at {at}", step.name);
             self.error(span, message, Some("a longer `duration`, or none".into()));
         }
         said

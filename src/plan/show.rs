@@ -2,7 +2,9 @@
 //!
 //! Separate because it is for eyes only: nothing reads it back.
 
-use super::world::{Behind, Fault, HostId, Latency, MessageAction, PathChange, Quality, Role, World};
+use super::world::{
+    Behind, Fault, HostId, Latency, MessageAction, PathChange, Quality, Role, TriggerId, Unflushed, World,
+};
 use super::{Plan, System};
 use crate::protocol::eureka::Config;
 use crate::protocol::{Health, InstanceId, NodeId, Operation, SimTime};
@@ -37,11 +39,22 @@ impl fmt::Display for Plan {
         for (at, line) in self.lines() {
             writeln!(f, "  {at:>14}  {line}", at = at.to_string())?;
         }
+        self.show_triggers(f)?;
         if !self.expectations.is_empty() {
             writeln!(f, "\nexpected")?;
         }
         for expectation in &self.expectations {
             writeln!(f, "  line {:>3}  {}", expectation.line, expectation.text)?;
+        }
+        for cure in &self.cures {
+            writeln!(f, "\ncure, with which all of this must hold\n  {}", cure.about)?;
+            cure.changes.iter().try_for_each(|change| writeln!(f, "  {change}"))?;
+        }
+        if !self.vary.is_empty() {
+            writeln!(f, "\nto sweep, {} combinations", self.combinations())?;
+        }
+        for (path, values) in &self.vary {
+            writeln!(f, "  {path}: {}", values.join(", "))?;
         }
         if !self.notes.is_empty() {
             writeln!(f, "\nnotes")?;
@@ -51,6 +64,11 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// How many combinations of values are to be swept.
+    pub fn combinations(&self) -> u64 {
+        self.vary.iter().fold(1, |product, (_, values)| product.saturating_mul(values.len() as u64))
+    }
+
     /// Starts and steps, in order of time.
     fn lines(&self) -> Vec<(SimTime, String)> {
         let world = &self.world;
@@ -58,6 +76,9 @@ impl Plan {
         for node in (0..world.processes.len() as u32).map(NodeId) {
             let process = &world.processes[node.index()];
             let index = process.name.rsplit_once('/').and_then(|(_, index)| index.parse().ok()).unwrap_or(0);
+            if process.start == SimTime::MAX {
+                continue;
+            }
             if process.role == Role::Server || index < SHOWN_EACH {
                 lines.push((process.start, self.start_line(node)));
             } else if index == SHOWN_EACH {
@@ -70,7 +91,7 @@ impl Plan {
                 lines.push((process.start, format!("start {service}/… and so on, {more} more")));
             }
         }
-        for step in &world.steps {
+        for step in world.steps.iter().filter(|step| step.trigger.is_none()) {
             lines.push((step.at, format!("{}  [{}]", step.name, said(world, &step.fault))));
             if let Some(until) = step.until {
                 lines.push((until, format!("end of {}", step.name)));
@@ -79,6 +100,31 @@ impl Plan {
         lines.push((world.duration, "the run ends".to_owned()));
         lines.sort_by_key(|(at, _)| *at);
         lines
+    }
+
+    /// What waits for something: the times are those after it.
+    fn show_triggers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let world = &self.world;
+        for (id, trigger) in (0..).map(TriggerId).zip(&world.triggers) {
+            let counted = match (trigger.after, trigger.from) {
+                (None, SimTime::ZERO) => String::new(),
+                (None, from) => format!(", counted from {from} on"),
+                (Some(after), from) => {
+                    format!(", counted from {from} after {} on", world.triggers[after.index()].name)
+                }
+            };
+            writeln!(f, "\nwhen {}{counted}", trigger.name)?;
+            let mut lines = Vec::new();
+            for step in world.steps.iter().filter(|step| step.trigger == Some(id)) {
+                lines.push((step.at, format!("{}  [{}]", step.name, said(world, &step.fault))));
+                lines.extend(step.until.map(|until| (until, format!("end of {}", step.name))));
+            }
+            lines.sort_by_key(|(at, _)| *at);
+            for (at, line) in lines {
+                writeln!(f, "  {at:>14}  {line}", at = format!("+{at}"))?;
+            }
+        }
+        Ok(())
     }
 
     fn start_line(&self, node: NodeId) -> String {
@@ -120,6 +166,13 @@ fn said(world: &World, fault: &Fault) -> String {
         Fault::Partition { groups } => {
             format!("partition {}", groups.iter().map(|group| hosts(group)).collect::<Vec<_>>().join(" | "))
         }
+        Fault::Flap { from, to, both_ways, down, up } => {
+            let arrow = if *both_ways { "<->" } else { "->" };
+            let (down, up) = (span_text(*down), span_text(*up));
+            format!("{} {arrow} {}: {down} down, {up} up", hosts(from), hosts(to))
+        }
+        Fault::Silence { hosts: ids } => format!("no refusals and resets from {}", hosts(ids)),
+        Fault::Start { processes: nodes } => format!("start {}", processes(nodes)),
         Fault::Cut { from, to } => format!("cut {} -> {}", hosts(from), hosts(to)),
         Fault::Reset { from, to } => format!("reset {} <-> {}", hosts(from), hosts(to)),
         Fault::Path { from, to, change } => {
@@ -138,7 +191,15 @@ fn said(world: &World, fault: &Fault) -> String {
                 action => format!("{action:?} {what}"),
             }
         }
-        Fault::PowerOff { hosts: ids } => format!("power-off {}", hosts(ids)),
+        Fault::PowerOff { hosts: ids, unflushed } => {
+            let unflushed = match unflushed {
+                Unflushed::Drawn => "",
+                Unflushed::Kept => ", unflushed writes kept",
+                Unflushed::Lost => ", unflushed writes lost",
+                Unflushed::Torn => ", last unflushed writes torn",
+            };
+            format!("power-off {}{unflushed}", hosts(ids))
+        }
         Fault::Clock { hosts: ids, change } => format!("{change:?} {}", hosts(ids)),
         Fault::SlowDisk { hosts: ids, .. } => format!("slow disk {}", hosts(ids)),
         Fault::FullDisk { hosts: ids } => format!("full disk {}", hosts(ids)),
@@ -219,11 +280,12 @@ fn show_paths(world: &World, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn quality_text(quality: &Quality) -> String {
-    let Quality { latency, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } = quality.clone();
+    let Quality { latency, loss_ppm, burst, duplicate_ppm, reorder_ppm, bandwidth } = quality.clone();
     let above_zero = |ppm: u32| Some(ppm).filter(|ppm| *ppm > 0);
     change_text(&PathChange {
         latency: Some(latency),
         loss_ppm: above_zero(loss_ppm),
+        burst,
         duplicate_ppm: above_zero(duplicate_ppm),
         reorder_ppm: above_zero(reorder_ppm),
         bandwidth,
@@ -235,11 +297,17 @@ fn change_text(change: &PathChange) -> String {
     parts.extend(change.latency.as_ref().map(latency_text));
     let share =
         |name: &str, ppm: Option<u32>| ppm.map(|ppm| format!("{name} {}%", f64::from(ppm) / 10_000.0));
-    parts.extend(share("loss", change.loss_ppm));
+    let burst = change.burst.map_or_else(String::new, |burst| format!(" in bursts of {}", short(burst)));
+    parts.extend(share("loss", change.loss_ppm).map(|loss| loss + &burst));
     parts.extend(share("duplication", change.duplicate_ppm));
     parts.extend(share("reordering", change.reorder_ppm));
     parts.extend(change.bandwidth.map(|bytes| format!("{bytes} B/s")));
     parts.join(", ")
+}
+
+/// A length, or a range of lengths.
+fn span_text((low, high): (Duration, Duration)) -> String {
+    if low == high { short(low) } else { format!("{}..{}", short(low), short(high)) }
 }
 
 fn latency_text(latency: &Latency) -> String {

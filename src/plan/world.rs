@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Address, InstanceId, NodeId, Operation, ServiceId, SimTime};
+use super::expectation::{Pattern, Range};
+use crate::protocol::{Address, Gauge, InstanceId, NodeId, Operation, ServiceId, SimTime};
 
 /// An index into a table of the world.
 macro_rules! index {
@@ -42,6 +43,11 @@ index! {
     ClusterId
 }
 
+index! {
+    /// Something that steps wait for.
+    TriggerId
+}
+
 /// All that a run consists of, but for the protocol's settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct World {
@@ -57,6 +63,8 @@ pub struct World {
     pub clusters: Vec<ClusterId>,
     /// The address book at the start; [`Address`] is the index.
     pub addresses: Vec<AddressEntry>,
+    /// Addresses whose balancers look after those behind them.
+    pub checks: Vec<HealthCheck>,
     /// Names of the instances; [`InstanceId`] is the index.
     pub instances: Vec<String>,
     /// Names of the services; [`ServiceId`] is the index.
@@ -67,6 +75,8 @@ pub struct World {
     pub paths: Paths,
     /// What happens, in any order.
     pub steps: Vec<Step>,
+    /// What steps wait for, if they do not happen at a fixed time.
+    pub triggers: Vec<Trigger>,
     /// Who calls whom, all the time.
     pub traffic: Vec<Traffic>,
     /// When the run ends.
@@ -87,11 +97,13 @@ impl Default for World {
             processes: Vec::new(),
             clusters: Vec::new(),
             addresses: Vec::new(),
+            checks: Vec::new(),
             instances: Vec::new(),
             services: Vec::new(),
             groups: Vec::new(),
             paths: Paths::default(),
             steps: Vec::new(),
+            triggers: Vec::new(),
             traffic: Vec::new(),
             duration: SimTime::from_secs(600),
             // 2026-01-01T00:00:00Z
@@ -200,7 +212,7 @@ pub struct Process {
     pub host: HostId,
     /// What it is for.
     pub role: Role,
-    /// When it first starts.
+    /// When it first starts. [`SimTime::MAX`]: only when a step starts it.
     pub start: SimTime,
     /// How it works off requests.
     pub service: ServiceModel,
@@ -247,6 +259,21 @@ pub struct AddressEntry {
     pub behind: Behind,
 }
 
+/// How a balancer looks after the processes behind an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The address.
+    pub address: Address,
+    /// Time between two checks, longer than none. Default 2 s (HAProxy: `inter`).
+    pub every: Duration,
+    /// Failures in a row after which a process gets no new connections. Default 3 (HAProxy: `fall`).
+    pub fall: u32,
+    /// Successes in a row after which it does again. Default 2 (HAProxy: `rise`).
+    pub rise: u32,
+    /// Whether the process itself must answer; else its host must accept a connection, which it does while the process stands still.
+    pub get: bool,
+}
+
 /// What stands behind an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behind {
@@ -267,6 +294,8 @@ pub struct Quality {
     pub latency: Latency,
     /// Packets lost, in a million.
     pub loss_ppm: u32,
+    /// How long everything is lost at a time. `None`: each packet is lost or not on its own.
+    pub burst: Option<Duration>,
     /// Packets doubled, in a million. Seen by datagrams only.
     pub duplicate_ppm: u32,
     /// Packets held back by up to one more latency, in a million. Seen by datagrams only.
@@ -314,7 +343,7 @@ pub struct Paths {
 impl Quality {
     /// A path without faults.
     pub const fn clean(latency: Latency) -> Quality {
-        Quality { latency, loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None }
+        Quality { latency, loss_ppm: 0, burst: None, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None }
     }
 }
 
@@ -345,12 +374,51 @@ impl Default for Paths {
 pub struct Step {
     /// Its name in pictures and reports.
     pub name: String,
+    /// What it waits for; its times count from that moment on. `None`: from the start of the run.
+    pub trigger: Option<TriggerId>,
     /// When it happens, or begins.
     pub at: SimTime,
     /// When a fault that lasts ends; `None` for instants and for what stays until the end.
     pub until: Option<SimTime>,
     /// What happens.
     pub fault: Fault,
+}
+
+/// Something that steps wait for: the n-th time that a condition comes true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trigger {
+    /// As it was written, on one line.
+    pub name: String,
+    /// It counts only from this trigger on. `None`: from the start of the run.
+    pub after: Option<TriggerId>,
+    /// And so long after that.
+    pub from: SimTime,
+    /// What is counted.
+    pub condition: Condition,
+    /// The how many-th time fires it, from 1.
+    pub nth: u32,
+}
+
+/// What a trigger counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// A machine reports a matching event.
+    Event(Pattern),
+    /// A gauge of one of these processes comes into a range in which it was not before.
+    Gauge { gauge: Gauge, nodes: Vec<NodeId>, is: Range },
+    /// One of these processes starts, is told to stop, or ends.
+    Life { change: Life, nodes: Option<Vec<NodeId>> },
+}
+
+/// A turn in the life of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It starts, for the first time or again.
+    Started,
+    /// It is told to shut down.
+    Stopping,
+    /// It is gone.
+    Ended,
 }
 
 /// What can happen. Lasting ones are undone at the end of their step.
@@ -360,6 +428,17 @@ pub enum Fault {
     Partition { groups: Vec<Vec<HostId>> },
     /// Nothing passes from the hosts `from` to the hosts `to`; other directions are untouched. Lasts.
     Cut { from: Vec<HostId>, to: Vec<HostId> },
+    /// Nothing passes from `from` to `to` (or also back) for a while, then everything for a while, again and again; it begins with a cut. Each
+    /// length is drawn evenly from its range. Lasts.
+    Flap {
+        from: Vec<HostId>,
+        to: Vec<HostId>,
+        both_ways: bool,
+        down: (Duration, Duration),
+        up: (Duration, Duration),
+    },
+    /// The hosts send no refusals and no resets: who calls a process that is not there gets silence. Lasts.
+    Silence { hosts: Vec<HostId> },
     /// The paths from `from` to `to` change. Lasts.
     Path { from: Vec<HostId>, to: Vec<HostId>, change: PathChange },
     /// Matching messages are interfered with. Lasts.
@@ -367,9 +446,11 @@ pub enum Fault {
     /// Processes die at once.
     Crash { processes: Vec<NodeId> },
     /// Hosts lose power: their processes die, unflushed writes are lost. Silence from then on.
-    PowerOff { hosts: Vec<HostId> },
+    PowerOff { hosts: Vec<HostId>, unflushed: Unflushed },
     /// Processes (and their hosts, if those are off) start again.
     Restart { processes: Vec<NodeId>, wipe_disk: bool },
+    /// Processes (and their hosts, if those are off) start; those that run are left alone.
+    Start { processes: Vec<NodeId> },
     /// Processes are told to shut down gracefully.
     Stop { processes: Vec<NodeId> },
     /// Processes stand still; their hosts go on. Lasts.
@@ -398,6 +479,8 @@ impl Fault {
         match self {
             Fault::Partition { .. }
             | Fault::Cut { .. }
+            | Fault::Flap { .. }
+            | Fault::Silence { .. }
             | Fault::Path { .. }
             | Fault::Messages { .. }
             | Fault::Pause { .. }
@@ -408,6 +491,7 @@ impl Fault {
             Fault::Crash { .. }
             | Fault::PowerOff { .. }
             | Fault::Restart { .. }
+            | Fault::Start { .. }
             | Fault::Stop { .. }
             | Fault::Clock { change: ClockChange::Jump(_), .. }
             | Fault::Reset { .. }
@@ -418,6 +502,20 @@ impl Fault {
     }
 }
 
+/// What a power loss leaves of the writes that no flush covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unflushed {
+    /// A prefix for each file, of a length that is drawn.
+    #[default]
+    Drawn,
+    /// All of them.
+    Kept,
+    /// None of them.
+    Lost,
+    /// All but the last of each file, which is torn and seen as absent.
+    Torn,
+}
+
 /// How a path changes for a while. Several changes of one path add up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PathChange {
@@ -425,6 +523,8 @@ pub struct PathChange {
     pub latency: Option<Latency>,
     /// Replaces the loss, in a million.
     pub loss_ppm: Option<u32>,
+    /// How long everything is lost at a time, where the loss is replaced.
+    pub burst: Option<Duration>,
     /// Replaces the duplication, in a million.
     pub duplicate_ppm: Option<u32>,
     /// Replaces the reordering, in a million.
@@ -455,6 +555,8 @@ pub enum MessageAction {
     Drop,
     /// It arrives later.
     Delay(Duration),
+    /// It arrives when the fault has ended. Such a fault has an end.
+    Hold,
     /// It arrives twice (datagrams; a call is executed twice).
     Duplicate,
     /// The caller gets this HTTP status instead, with such a body (requests only).

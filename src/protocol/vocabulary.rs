@@ -376,7 +376,7 @@ pub enum Event {
     Registered { instance: InstanceId, status: Status, version: i64, origin: Origin },
     /// A server extended the lease.
     Renewed { instance: InstanceId, origin: Origin },
-    /// A server was asked to renew a lease that it does not have.
+    /// A server was asked to renew a lease that it does not have, and said so.
     NotFound { instance: InstanceId, origin: Origin },
     /// A server changed the status or version of a lease that it keeps.
     Changed { instance: InstanceId, status: Status, version: i64, origin: Origin },

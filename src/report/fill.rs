@@ -24,7 +24,7 @@ use crate::protocol::SimTime;
 /// One run as its picture and its timeline show it.
 pub fn view(plan: &Plan, seed: u64, digest: &str, measured: &Measured) -> RunView {
     let end = plan.world.duration;
-    let (bands, marks) = faults(plan);
+    let (bands, marks) = faults(plan, &measured.fired);
     RunView {
         scenario: plan.name.clone(),
         system: system(plan),
@@ -39,14 +39,15 @@ pub fn view(plan: &Plan, seed: u64, digest: &str, measured: &Measured) -> RunVie
             differing: track(&measured.caches),
         }),
         clusters: measured.clusters.iter().map(cluster).collect(),
-        last_disturbance: disturbance(plan, measured.last_disturbance),
+        last_disturbance: disturbance(plan, measured.last_disturbance, &measured.fired),
         converged_at: measured.converged.map(|at| at.0),
     }
 }
 
 /// Many runs of a plan, each by its seed.
 pub fn ensemble<'a>(plan: &Plan, runs: impl Iterator<Item = (u64, &'a Measured)>) -> Ensemble {
-    let (bands, marks) = faults(plan);
+    // What waits for something has another time in each run.
+    let (bands, marks) = faults(plan, &[]);
     let mut last = None;
     let runs: Vec<EnsembleRun> = runs
         .map(|(seed, measured)| {
@@ -63,7 +64,7 @@ pub fn ensemble<'a>(plan: &Plan, runs: impl Iterator<Item = (u64, &'a Measured)>
             }
         })
         .collect();
-    let measured_from = last.and_then(|at| disturbance(plan, at)).map(|last| last.what);
+    let measured_from = last.and_then(|at| disturbance(plan, at, &[])).map(|last| last.what);
     Ensemble {
         scenario: plan.name.clone(),
         system: system(plan),
@@ -207,9 +208,24 @@ fn system(plan: &Plan) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// The steps at the times at which they happened, but for those that waited in vain. `fired`: when the triggers did.
+fn happened(plan: &Plan, fired: &[Option<SimTime>]) -> Vec<Step> {
+    let from = |base: SimTime, at: SimTime| SimTime(base.0.saturating_add(at.0));
+    let steps = plan.world.steps.iter().filter_map(|step| {
+        let base = match step.trigger {
+            None => SimTime::ZERO,
+            Some(trigger) => fired.get(trigger.index()).copied().flatten()?,
+        };
+        let until = step.until.map(|until| from(base, until));
+        Some(Step { trigger: None, at: from(base, step.at), until, ..step.clone() })
+    });
+    steps.collect()
+}
+
 /// Faults that last as bands, the others as marks.
-fn faults(plan: &Plan) -> (Vec<Band>, Vec<Mark>) {
-    let steps = || plan.world.steps.iter().filter(|step| step.at <= plan.world.duration);
+fn faults(plan: &Plan, fired: &[Option<SimTime>]) -> (Vec<Band>, Vec<Mark>) {
+    let happened = happened(plan, fired);
+    let steps = || happened.iter().filter(|step| step.at <= plan.world.duration);
     let band = |step: &Step| {
         let until = step.until.or_else(|| step.fault.lasts().then_some(plan.world.duration))?;
         Some(Band { span: span(step.at, until.min(plan.world.duration)), label: step.name.clone() })
@@ -225,17 +241,45 @@ fn faults(plan: &Plan) -> (Vec<Band>, Vec<Mark>) {
     bands.dedup();
     marks.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
     marks.dedup();
+    let marks = close_together(marks, &mut bands, plan.world.duration);
+    bands.sort_by(|a, b| (a.span.start, a.span.end, &a.label).cmp(&(b.span.start, b.span.end, &b.label)));
     (bands, marks)
 }
+
+/// Many marks of one name that follow each other closely are a band: a step that hits one after the other.
+fn close_together(marks: Vec<Mark>, bands: &mut Vec<Band>, duration: SimTime) -> Vec<Mark> {
+    let mut of_name: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for mark in &marks {
+        of_name.entry(&mark.label).or_default().push(mark.at);
+    }
+    let mut single = Vec::new();
+    for (label, times) in of_name {
+        let closely = |a: &u64, b: &u64| b - a <= duration.0 / CLOSE;
+        for group in times.chunk_by(closely) {
+            match *group {
+                [start, _, .., end] => {
+                    bands.push(Band { span: Span { start, end }, label: label.to_owned() });
+                }
+                _ => single.extend(group.iter().map(|&at| Mark { at, label: label.to_owned() })),
+            }
+        }
+    }
+    single.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
+    single
+}
+
+/// Marks are close to each other within this part of a run.
+const CLOSE: u64 = 30;
 
 /// A disturbance so soon after a step or a start is the consequence of it: a process that comes up, a status that it announces.
 const CONSEQUENCE: Duration = Duration::from_secs(5);
 
 /// What led to the last disturbance: the end of a fault, a step, the start of a process.
-fn disturbance(plan: &Plan, at: SimTime) -> Option<Disturbance> {
+fn disturbance(plan: &Plan, at: SimTime, fired: &[Option<SimTime>]) -> Option<Disturbance> {
     let world = &plan.world;
-    let ended = world.steps.iter().filter_map(|step| Some((step.until?, format!("“{}” ended", step.name))));
-    let began = world.steps.iter().map(|step| (step.at, format!("“{}”", step.name)));
+    let steps = happened(plan, fired);
+    let ended = steps.iter().filter_map(|step| Some((step.until?, format!("“{}” ended", step.name))));
+    let began = steps.iter().map(|step| (step.at, format!("“{}”", step.name)));
     let started = world.processes.iter().map(|process| (process.start, format!("{} started", process.name)));
     let causes = ended.chain(began).chain(started);
     let near = causes.filter(|&(cause, _)| cause <= at && at.since(cause) <= CONSEQUENCE);
@@ -306,7 +350,7 @@ mod tests {
     }
 
     fn step(name: &str, at: u64, until: Option<u64>, fault: Fault) -> Step {
-        Step { name: name.to_owned(), at: seconds(at), until: until.map(seconds), fault }
+        Step { name: name.to_owned(), trigger: None, at: seconds(at), until: until.map(seconds), fault }
     }
 
     fn plan() -> Plan {
@@ -326,6 +370,8 @@ mod tests {
             world: World { steps, duration: seconds(120), ..World::default() },
             expectations: Vec::new(),
             seed: 1,
+            cures: Vec::new(),
+            vary: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -378,7 +424,7 @@ mod tests {
 
     #[test]
     fn lasting_faults_are_bands_and_the_others_marks() {
-        let (bands, marks) = faults(&plan());
+        let (bands, marks) = faults(&plan(), &[]);
         let said: Vec<(&str, Span)> = bands.iter().map(|band| (band.label.as_str(), band.span)).collect();
         assert_eq!(
             said,
@@ -387,9 +433,40 @@ mod tests {
         assert_eq!(marks, [Mark { at: seconds(10).0, label: "crash peer2".to_owned() }]);
     }
 
+    /// A run of 120 s: marks within 4 s of each other are one band, from three on.
+    #[test]
+    fn marks_of_one_name_that_are_close_are_a_band() {
+        let crash = |name: &str, at| step(name, at, None, Fault::Crash { processes: Vec::new() });
+        let mut plan = plan();
+        plan.world.steps = [10, 12, 16, 30, 33, 90].map(|at| crash("roll", at)).to_vec();
+        plan.world.steps.push(crash("other", 14));
+        let (bands, marks) = faults(&plan, &[]);
+        assert_eq!(bands, [Band { span: span(seconds(10), seconds(16)), label: "roll".to_owned() }]);
+        let marks: Vec<(u64, &str)> =
+            marks.iter().map(|mark| (mark.at / 1_000_000_000, mark.label.as_str())).collect();
+        assert_eq!(marks, [(14, "other"), (30, "roll"), (33, "roll"), (90, "roll")]);
+    }
+
+    /// What waits is shown when it happened, and not at all if it never did.
+    #[test]
+    fn steps_that_wait_are_where_they_happened() {
+        let mut plan = plan();
+        for step in &mut plan.world.steps {
+            step.trigger = Some(crate::plan::world::TriggerId(0));
+        }
+        let (bands, marks) = faults(&plan, &[Some(seconds(5))]);
+        assert_eq!(bands[0].span, span(seconds(65), seconds(95)));
+        assert_eq!(marks[0].at, seconds(15).0);
+        assert_eq!(faults(&plan, &[None]), (Vec::new(), Vec::new()));
+        assert_eq!(
+            disturbance(&plan, seconds(95), &[Some(seconds(5))]).map(|it| it.what).as_deref(),
+            Some("“split” ended")
+        );
+    }
+
     #[test]
     fn the_last_disturbance_is_named_by_what_happened_then() {
-        let what = |at| disturbance(&plan(), seconds(at)).map(|it| it.what);
+        let what = |at| disturbance(&plan(), seconds(at), &[]).map(|it| it.what);
         assert_eq!(what(90).as_deref(), Some("“split” ended"));
         assert_eq!(what(10).as_deref(), Some("“crash peer2”"));
         assert_eq!(what(33).as_deref(), Some("the last change"));

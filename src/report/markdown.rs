@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Number;
 
 use super::measured::{Figure, GROUPS, LATENCIES, OUTCOMES, PAIRS, Unit};
-use super::summary::{SeedsSummary, SpreadResult, Summary};
+use super::summary::{CheckResult, SeedsSummary, SpreadResult, Summary};
 use crate::sim::ledger::{Ledger, PathClass, Tally};
 
 /// One run. `finding` is the sentence above its first picture, `pictures` are files in the folder, with what they show, and `replay`
@@ -34,12 +34,11 @@ pub fn run(
         let _ = writeln!(page, "![{what}]({file})\n");
     }
     page.push_str("## Checks\n\n");
-    table(&mut page, &["check", "verdict", "at", "evidence"], |rows| {
-        for check in &summary.checks {
-            let at = check.at_ms.map(|at| Unit::Millis.said(at as f64)).unwrap_or_default();
-            rows.push(vec![text(&check.name), check.verdict.name().to_owned(), at, text(&check.detail)]);
-        }
-    });
+    checks(&mut page, &summary.checks);
+    for cure in &summary.cures {
+        let _ = writeln!(page, "\n## With the cure: {}\n\n**{}**\n", text(&cure.about), cure.verdict.name());
+        checks(&mut page, &cure.checks);
+    }
     let metrics = &summary.metrics;
     let said =
         |name: &str, unit: Unit| metrics.get(name).and_then(Number::as_f64).map(|value| unit.said(value));
@@ -72,6 +71,16 @@ pub fn run(
     });
     messages(&mut page, cost);
     page
+}
+
+/// What each check said.
+fn checks(page: &mut String, checks: &[CheckResult]) {
+    table(page, &["check", "verdict", "at", "evidence"], |rows| {
+        for check in checks {
+            let at = check.at_ms.map(|at| Unit::Millis.said(at as f64)).unwrap_or_default();
+            rows.push(vec![text(&check.name), check.verdict.name().to_owned(), at, text(&check.detail)]);
+        }
+    });
 }
 
 /// Many runs. `pictures` are files in the folder, with what they show; `failed` the commands that repeat the first that failed.
@@ -139,7 +148,7 @@ fn spread_of(summary: &SeedsSummary, name: &str, label: &str, unit: Unit) -> Opt
 fn messages(page: &mut String, cost: &Ledger) {
     let used: Vec<(PathClass, &str)> = PathClass::ALL
         .into_iter()
-        .filter(|(class, _)| cost.rows().iter().any(|row| row.tallies[*class as usize].messages > 0))
+        .filter(|(class, _)| cost.rows().any(|row| row.tallies[*class as usize].messages > 0))
         .collect();
     let mut head = vec!["messages (bytes) by kind".to_owned()];
     head.extend(used.iter().map(|(_, name)| name.replace('_', " ")));
@@ -232,6 +241,7 @@ mod tests {
             wall_ms: 41,
             checks: vec![check],
             metrics: metrics(),
+            cures: Vec::new(),
             report: None,
         };
         insta::assert_snapshot!(run(

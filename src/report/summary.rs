@@ -22,6 +22,18 @@ pub struct CheckResult {
     pub detail: String,
 }
 
+/// The same seed with a cure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CureResult {
+    /// What the cure is.
+    pub about: String,
+    #[serde(serialize_with = "name")]
+    pub verdict: Verdict,
+    pub digest: String,
+    pub checks: Vec<CheckResult>,
+    pub metrics: BTreeMap<String, serde_json::Number>,
+}
+
 /// One run. The order of the fields is the order in the file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
@@ -43,6 +55,9 @@ pub struct Summary {
     pub checks: Vec<CheckResult>,
     /// Figures by name, such as `convergence_ms`.
     pub metrics: BTreeMap<String, serde_json::Number>,
+    /// What came of each cure; left out if the scenario has none. `verdict` is over these too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cures: Vec<CureResult>,
     /// The folder of the run's reports, if any were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
@@ -125,6 +140,7 @@ mod tests {
                 check("no-resurrection", Verdict::Inconclusive, None, "nothing was removed"),
             ],
             metrics: BTreeMap::from([("convergence_ms".to_owned(), 18_320.into())]),
+            cures: Vec::new(),
             report: Some("reports/eureka/peer-down/seed-1".to_owned()),
         }
     }
@@ -141,6 +157,20 @@ mod tests {
                 r#""report":"reports/eureka/peer-down/seed-1"}"#
             )
         );
+    }
+
+    #[test]
+    fn cures_stand_between_metrics_and_report() {
+        let cure = CureResult {
+            about: "names of their own".to_owned(),
+            verdict: Verdict::Violated,
+            digest: "1a2b".to_owned(),
+            checks: Vec::new(),
+            metrics: BTreeMap::new(),
+        };
+        let line = Summary { cures: vec![cure], ..summary() }.line();
+        let cures = r#"18320},"cures":[{"about":"names of their own","verdict":"violated","digest":"1a2b","checks":[],"metrics":{}}],"report":"#;
+        assert!(line.contains(cures), "{line}");
     }
 
     #[test]

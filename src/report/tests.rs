@@ -81,6 +81,7 @@ proptest! {
             run: &run,
             verdict: Verdict::Holds,
             checks: &[],
+            cures: &[],
             measured: &[],
             replay: None,
             report: None,

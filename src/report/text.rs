@@ -5,7 +5,7 @@
 
 use super::figure::Span;
 use super::figure::axis::time_ticks;
-use super::summary::CheckResult;
+use super::summary::{CheckResult, CureResult};
 use super::view::{RunView, Track};
 use super::words::{self, Nanos};
 use crate::check::Verdict;
@@ -27,6 +27,8 @@ pub struct Timeline<'a> {
     pub run: &'a RunView,
     pub verdict: Verdict,
     pub checks: &'a [CheckResult],
+    /// The same seed with each cure.
+    pub cures: &'a [CureResult],
     /// What was measured, in lines with a word before each.
     pub measured: &'a [(&'static str, String)],
     /// The command that repeats this run.
@@ -50,7 +52,7 @@ impl Timeline<'_> {
         lines.extend(self.faults(axis));
         lines.extend(self.agreement(axis));
         lines.extend(self.measured());
-        let mut foot: Vec<String> = Vec::new();
+        let mut foot: Vec<String> = self.cures.iter().flat_map(|cure| self.cure(cure)).collect();
         foot.extend(self.replay.map(|command| format!("replay  {command}")));
         foot.extend(self.report.map(|folder| format!("report  {folder}")));
         let room = LINES.saturating_sub(lines.len() + foot.len() + 1);
@@ -234,13 +236,25 @@ impl Timeline<'_> {
         lines
     }
 
+    /// A line for a cure, and one for each expectation that does not hold with it.
+    fn cure(&self, cure: &CureResult) -> Vec<String> {
+        let failed: Vec<&CheckResult> =
+            cure.checks.iter().filter(|check| check.verdict == Verdict::Violated).collect();
+        let said = match cure.verdict {
+            Verdict::Holds => "all holds with it".to_owned(),
+            Verdict::Inconclusive => "inconclusive with it".to_owned(),
+            Verdict::Violated => format!("{} violated with it", failed.len()),
+        };
+        let sign = self.paint(sign(cure.verdict), shade(cure.verdict));
+        let about = fit(&cure.about, self.width() - 10 - columns(&said));
+        let mut lines = vec![format!("{sign} cure: {about}, {said}")];
+        lines.extend(failed.iter().flat_map(|check| self.check(check, 30)).map(|line| format!("  {line}")));
+        lines
+    }
+
     /// Verdict, name, moment and evidence of a check, its name in so many columns.
     fn check(&self, check: &CheckResult, name: usize) -> Vec<String> {
-        let sign = match check.verdict {
-            Verdict::Holds => "✓",
-            Verdict::Inconclusive => "?",
-            Verdict::Violated => "✗",
-        };
+        let sign = sign(check.verdict);
         let at = check.at_ms.map(|at| words::duration(at.saturating_mul(1_000_000))).unwrap_or_default();
         let start = format!("{} {} ", pad(&fit(&check.name, name), name), pad(&at, 13));
         let lines = if check.verdict == Verdict::Violated { 2 } else { 1 };
@@ -257,6 +271,14 @@ impl Timeline<'_> {
 
     fn paint(&self, text: &str, colour: &str) -> String {
         if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "✓",
+        Verdict::Inconclusive => "?",
+        Verdict::Violated => "✗",
     }
 }
 

@@ -1,4 +1,5 @@
-//! Changes that the command line makes to a scenario: `--set system.eureka.server.eviction-interval-timer-in-ms=5s`.
+//! Changes to a scenario: by the command line (`--set system.eureka.server.eviction-interval-timer-in-ms=5s`), by a cure, by a value
+//! of `vary`.
 //!
 //! Separate because it works on the tree, before anything has a meaning: a changed value is read, and refused, exactly as if
 //! it had been written in the file. A key that is not there is put in; whether it is valid is found out by reading.
@@ -78,7 +79,9 @@ fn shift(node: &mut Node, by: usize) {
 /// Whose settings stand where a path leads, if it leads to a block of them.
 fn settings_at(path: &[&str]) -> Option<Owner> {
     let block = match path {
-        ["system", "eureka", block] | ["servers" | "services", _, block] => *block,
+        ["system", "eureka", block]
+        | ["servers" | "services", _, block]
+        | ["services", _, "overrides", _, block] => *block,
         _ => return None,
     };
     let owners = [
@@ -109,8 +112,62 @@ fn setting_in<'n>(
     None
 }
 
+/// Puts what a cure writes over what stands there: key by key where both have keys, else in place of it. Nothing written changes
+/// nothing.
+pub(super) fn merge(node: &mut Node, patch: &Node, path: &mut Vec<String>) {
+    let Value::Map(entries) = &patch.value else {
+        if !patch.is_null() {
+            *node = patch.clone();
+        }
+        return;
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        *node = Node { span: patch.span, value: Value::Map(Vec::new()) };
+    }
+    let words: Vec<&str> = path.iter().map(String::as_str).collect();
+    let owner = settings_at(&words);
+    for entry in entries {
+        let Value::Map(present) = &mut node.value else { unreachable!("it has just been made a mapping") };
+        if let Some(owner) = owner {
+            replace_settings(present, owner, "", entry);
+            continue;
+        }
+        match present.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => {
+                path.push(entry.key.clone());
+                merge(&mut known.value, &entry.value, path);
+                path.pop();
+            }
+            None => present.push(entry.clone()),
+        }
+    }
+}
+
+/// Puts settings in place of those that they are, however either is spelt or nested.
+fn replace_settings(block: &mut Vec<Entry>, owner: Owner, prefix: &str, entry: &Entry) {
+    let key = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+    if let Value::Map(inner) = &entry.value.value {
+        return inner.iter().for_each(|entry| replace_settings(block, owner, &key, entry));
+    }
+    let known = owner.find(&key);
+    let same = |written: &str| match &known {
+        Some(known) => owner.find(written).is_some_and(|other| other.same_as(known)),
+        None => written == key,
+    };
+    match setting_in(block, "", &same) {
+        Some(written) => *written = entry.value.clone(),
+        None => block.push(Entry { key, key_span: entry.key_span, value: entry.value.clone() }),
+    }
+}
+
 /// Puts a value where the path leads from the segment `at` on; on failure the segment that leads nowhere.
-fn put(node: &mut Node, path: &[&str], at: usize, key_span: Span, value: Node) -> Result<(), String> {
+pub(super) fn put(
+    node: &mut Node,
+    path: &[&str],
+    at: usize,
+    key_span: Span,
+    value: Node,
+) -> Result<(), String> {
     let Some(segment) = path.get(at) else {
         *node = value;
         return Ok(());

@@ -3,16 +3,20 @@
 //! Separate because it is what most scenarios change most. Real Spring Boot files that a server or service names are read by
 //! the loader and put in here as settings.
 
+mod overrides;
+
 use super::diagnostic::{Span, Spanned};
-use super::read::{FromNode, Reader};
+use super::read::{Fields, FromNode, Reader};
 use super::selector::{Selector, Who};
-use super::spring::SpringConfig;
+use super::spring::{ConfigFiles, SpringConfig};
 use super::system::{Owner, Settings};
 use super::tree::{Entry, Node, Value};
 use super::units::{Range, Rate, Unit};
 use crate::protocol::eureka::config::MAX_BATCHING_DELAY;
 use crate::protocol::eureka::node::{HealthSource, Rule, Transport};
 use std::time::Duration;
+
+pub use overrides::Override;
 
 /// A registry server.
 #[derive(Clone, Debug)]
@@ -23,9 +27,9 @@ pub struct Server {
     pub zone: Option<Spanned<String>>,
     /// The host that it shares with others. Default: one of its own.
     pub host: Option<Spanned<String>>,
-    /// The Spring Boot file to read, relative to the scenario.
-    pub config: Option<Spanned<String>>,
-    /// What that file says.
+    /// The Spring Boot files to read, and how.
+    pub config: Option<ConfigFiles>,
+    /// What those files say.
     pub imported: Option<SpringConfig>,
     /// The peers that it replicates to, by name. Default: what its file says, else all other servers.
     pub peers: Option<Vec<Spanned<String>>>,
@@ -54,9 +58,9 @@ pub struct Service {
     pub zones: Vec<Spanned<String>>,
     /// The host that all share. Default: each one of its own.
     pub host: Option<Spanned<String>>,
-    /// The Spring Boot file to read, relative to the scenario.
-    pub config: Option<Spanned<String>>,
-    /// What that file says.
+    /// The Spring Boot files to read, and how.
+    pub config: Option<ConfigFiles>,
+    /// What those files say.
     pub imported: Option<SpringConfig>,
     /// Servers in the order in which they are tried. Default: what its file says, else all.
     pub servers: Option<Vec<Spanned<String>>>,
@@ -82,6 +86,8 @@ pub struct Service {
     pub health: Option<HealthSource>,
     /// What its clients leave out of all that they send. Default: nothing.
     pub omits: Vec<Omitted>,
+    /// Instances of which something else is said, in order of their numbers, none twice.
+    pub overrides: Vec<Override>,
 }
 
 /// What clients of other makes may leave out.
@@ -112,9 +118,6 @@ pub struct WrittenBalancer {
     /// Life of its own cache; zero is none.
     pub cache: Option<Duration>,
 }
-
-/// The greatest number of instances of one service.
-const MOST_INSTANCES: u64 = 1_000_000;
 
 impl Server {
     /// Reads one entry of `servers:`. Nothing written is a server with all defaults.
@@ -174,6 +177,7 @@ impl Service {
             backup: None,
             health: None,
             omits: Vec::new(),
+            overrides: Vec::new(),
         };
         if entry.value.is_null() {
             return Some(service);
@@ -182,38 +186,83 @@ impl Service {
         if let Some(instances) = fields.with(reader, "instances", instances) {
             service.instances = instances;
         }
-        service.zones =
-            fields.optional::<OneOrMore<Spanned<String>>>(reader, "zone").map_or(Vec::new(), |zones| zones.0);
-        service.host = fields.optional(reader, "host");
-        service.config = fields.optional(reader, "config");
-        service.servers =
-            fields.optional::<OneOrMore<Spanned<String>>>(reader, "servers").map(|servers| servers.0);
-        service.start = fields.optional(reader, "start");
-        service.heartbeat_every = fields.optional(reader, "heartbeat-every");
-        if let Some(every) = service.heartbeat_every.as_ref().filter(|every| every.value < MAX_BATCHING_DELAY)
-        {
+        service.read_words(reader, &mut fields);
+        if let Some(entry) = fields.entry("overrides") {
+            service.overrides = overrides::read(reader, &service, &entry.value);
+        }
+        fields.finish(reader);
+        Some(service)
+    }
+
+    /// Reads what may be said of one instance as of all. What is not written stays as it is.
+    fn read_words(&mut self, reader: &mut Reader, fields: &mut Fields<'_>) {
+        let zones = fields.optional::<OneOrMore<Spanned<String>>>(reader, "zone");
+        let host = fields.optional(reader, "host");
+        // One place in the stead of another: a host says its zone, and who has a zone of its own shares no host.
+        if zones.is_some() || host.is_some() {
+            self.zones = zones.map_or(Vec::new(), |zones| zones.0);
+            self.host = host;
+        }
+        replace(&mut self.config, fields.optional(reader, "config"));
+        let servers = fields.optional::<OneOrMore<Spanned<String>>>(reader, "servers");
+        replace(&mut self.servers, servers.map(|servers| servers.0));
+        replace(&mut self.start, fields.optional(reader, "start"));
+        let every: Option<Spanned<Duration>> = fields.optional(reader, "heartbeat-every");
+        if let Some(every) = every.as_ref().filter(|every| every.value < MAX_BATCHING_DELAY) {
             let message = "heartbeats faster than the delay of replication (500 ms): servers need never agree, \
                            and `servers-agree` and `conflict-resolution` say nothing";
             reader.note(every.span, message);
         }
+        replace(&mut self.heartbeat_every, every);
         if let Some(entry) = fields.entry("calls") {
+            self.calls.clear();
             for call in reader.named(&entry.value, "calls") {
                 let calls = Calls::from_node(reader, &call.value);
                 let of = Spanned::new(call.key.clone(), call.key_span);
-                service.calls.extend(calls.map(|calls| (of, calls)));
+                self.calls.extend(calls.map(|calls| (of, calls)));
             }
         }
-        service.client = Settings::ask(reader, &mut fields, "client", Owner::Client);
-        service.instance = Settings::ask(reader, &mut fields, "instance", Owner::Instance);
-        service.fixes = Settings::ask(reader, &mut fields, "fixes", Owner::Fixes);
-        service.transport = fields.optional(reader, "transport");
-        service.balancer = fields.optional(reader, "balancer");
-        service.backup = fields.with(reader, "backup", Selector::from_node_spanned);
-        service.health = fields.optional(reader, "health");
-        service.omits =
-            fields.optional::<OneOrMore<Omitted>>(reader, "omits").map_or(Vec::new(), |omitted| omitted.0);
-        fields.finish(reader);
-        Some(service)
+        let blocks = [
+            (&mut self.client, "client", Owner::Client),
+            (&mut self.instance, "instance", Owner::Instance),
+            (&mut self.fixes, "fixes", Owner::Fixes),
+        ];
+        for (block, key, owner) in blocks {
+            let written = Settings::ask(reader, fields, key, owner);
+            block.overlay(written, owner);
+        }
+        replace(&mut self.transport, fields.optional(reader, "transport"));
+        replace(&mut self.balancer, fields.optional(reader, "balancer"));
+        replace(&mut self.backup, fields.with(reader, "backup", Selector::from_node_spanned));
+        replace(&mut self.health, fields.optional(reader, "health"));
+        if let Some(omits) = fields.optional::<OneOrMore<Omitted>>(reader, "omits") {
+            self.omits = omits.0;
+        }
+    }
+
+    /// So many instances in runs of which the same is said, each with what is said of it, in order.
+    pub fn runs(&self, count: u64) -> Vec<(std::ops::Range<usize>, &Service)> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut runs = Vec::new();
+        let mut next = 0;
+        for Override { instances, service } in &self.overrides {
+            if instances.start > next {
+                runs.push((next..instances.start, self));
+            }
+            runs.push((instances.clone(), service));
+            next = instances.end;
+        }
+        if next < count {
+            runs.push((next..count, self));
+        }
+        runs
+    }
+}
+
+/// Puts something new in place of the old, if there is something new.
+fn replace<T>(old: &mut Option<T>, new: Option<T>) {
+    if new.is_some() {
+        *old = new;
     }
 }
 
@@ -312,17 +361,12 @@ impl<T: FromNode> FromNode for OneOrMore<T> {
     }
 }
 
-/// A number of instances: at least one, and not so many that a slip of the hand fills the memory.
+/// A number of instances: at least one. How many there may be in all, the plan says.
 fn instances(reader: &mut Reader, node: &Node) -> Option<Spanned<u64>> {
     let text = reader.text(node, "a number of instances")?;
-    let count = reader.unit(node.span, u64::read(text))?;
-    match count {
-        1..=MOST_INSTANCES => Some(Spanned::new(count, node.span)),
-        _ => reader.refuse(
-            node.span,
-            format!("a number of instances out of range: `{count}`"),
-            format!("1 to {MOST_INSTANCES}"),
-        ),
+    match reader.unit(node.span, u64::read(text))? {
+        0 => reader.refuse(node.span, "a service without instances", "leave it out, or at least `1`"),
+        count => Some(Spanned::new(count, node.span)),
     }
 }
 

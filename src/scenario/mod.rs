@@ -6,12 +6,16 @@
 //!
 //! Reading order: [`diagnostic`] (places and mistakes), [`units`], [`tree`] (YAML), [`read`] (the technique), then the parts
 //! of the language: [`selector`], [`system`] and [`values`], [`topology`], [`fleet`], [`timeline`], [`expect`], and [`spring`], which reads
-//! the real configuration files that a scenario may name.
+//! the real configuration files that a scenario may name. What is changed in a tree before it is read: [`changes`] by the command line,
+//! [`cure`], [`vary`].
 
 pub mod diagnostic;
 pub mod units;
 pub mod tree;
 mod changes;
+mod cure;
+mod limits;
+mod vary;
 pub mod read;
 pub mod selector;
 pub mod system;
@@ -32,6 +36,10 @@ use self::topology::Topology;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use cure::Cure;
+pub use limits::Limits;
+pub use vary::Vary;
 
 /// A scenario as written, with the files that it names read in.
 #[derive(Clone, Debug)]
@@ -60,6 +68,12 @@ pub struct Scenario {
     pub timeline: Vec<Step>,
     /// What must hold.
     pub expect: Vec<Expectation>,
+    /// Changes with which all of that must hold, the known weaknesses too: one run each.
+    pub cures: Vec<Cure>,
+    /// Settings to sweep.
+    pub vary: Vec<Vary>,
+    /// How large it may be.
+    pub limits: Limits,
     /// What is worth knowing but not wrong.
     pub notes: Vec<Diagnostic>,
 }
@@ -108,23 +122,34 @@ impl Scenario {
         let mut root = tree::parse(&source)?;
         let set = changes::apply(&mut root, settings)?;
         let mut reader = Reader::with(Sources { file: source, set });
-        let scenario = Self::read(&mut reader, &root, read_file);
+        let mut scenario = Self::read(&mut reader, &root, read_file);
+        let cures = cure::read_all(&mut reader, &root, read_file);
+        let vary = vary::read_all(&mut reader, &root, read_file);
         let (mut notes, mut mistakes): (Vec<_>, Vec<_>) =
             reader.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Note);
-        match scenario {
-            Some(mut scenario) if mistakes.is_empty() => {
+        match &mut scenario {
+            Some(scenario) if mistakes.is_empty() => {
                 scenario.notes.append(&mut notes);
-                Ok(scenario)
+                (scenario.cures, scenario.vary) = (cures, vary);
             }
             _ => {
                 mistakes.sort_by(|a, b| (&a.source.name, a.span).cmp(&(&b.source.name, b.span)));
-                Err(mistakes)
+                return Err(mistakes);
             }
         }
+        Ok(scenario.expect("a scenario that cannot be read has mistakes"))
+    }
+
+    /// Sets how large it may be, with its cures.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.cures.iter_mut().for_each(|cure| cure.scenario.set_limits(limits));
     }
 
     fn read(reader: &mut Reader, root: &tree::Node, read_file: ReadFile<'_>) -> Option<Scenario> {
         let mut fields = reader.fields(root, "a scenario")?;
+        // These change the others, and are read once those are known.
+        let _ = (fields.entry("cure"), fields.entry("vary"));
         let title = fields.required(reader, "title");
         let about = fields.optional(reader, "about");
         let seed = fields.optional(reader, "seed");
@@ -173,6 +198,9 @@ impl Scenario {
             services,
             timeline,
             expect,
+            cures: Vec::new(),
+            vary: Vec::new(),
+            limits: Limits::default(),
             notes: Vec::new(),
         })
     }

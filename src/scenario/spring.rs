@@ -1,23 +1,41 @@
 //! Real Spring Boot files: `.properties` and `application.yml`, as people write them.
 //!
-//! Separate because the rules are Spring's, not ours: relaxed binding of keys, placeholders, comma lists. What concerns the
-//! registry is taken over with its place in the file; keys of the registry that do not exist are mistakes; all other keys are
-//! noted and left alone. What is a setting of the product goes to the key tables; only what Spring itself knows stands here.
-//! Deliberately left out: profiles, imports of other files, environment variables, encrypted values.
+//! Separate because the rules are Spring's, not ours: profiles, imports, relaxed binding of keys, placeholders, comma lists. What
+//! concerns the registry is taken over with its place in its file; keys of the registry that do not exist are mistakes; all other
+//! keys are noted and left alone. Reading order: [`files`] (which documents count, in which order), [`profiles`], [`placeholders`], [`take`]
+//! (what a key means), and the two formats. Deliberately left out: encrypted values, config servers, the process's real environment.
 
+mod files;
+mod placeholders;
+mod profiles;
 mod properties;
+mod take;
+mod yaml;
 
 use super::ReadFile;
-use super::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
+use super::diagnostic::{Diagnostic, Severity, Source, Spanned};
 use super::fleet::{Server, Service};
-use super::read::Reader;
-use super::system::{self, Owner, Setting, Settings};
-use super::{tree, values};
+use super::read::{FromNode, Reader};
+use super::system::Settings;
+use super::tree::{Node, Value};
 use crate::protocol::eureka::config::relaxed;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a Spring Boot file says about one process.
+pub use placeholders::of_process;
+
+/// What a server or service says of its configuration: a file, or a file with profiles and an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFiles {
+    /// The file, relative to the scenario. Files of profiles are looked for beside it.
+    pub file: Spanned<String>,
+    /// The active profiles, the later over the earlier. Default: what the environment or the file says.
+    pub profiles: Vec<Spanned<String>>,
+    /// Environment variables, which win over files.
+    pub environment: Vec<Property>,
+}
+
+/// What the files of one process say.
 #[derive(Clone, Debug, Default)]
 pub struct SpringConfig {
     /// `spring.application.name`.
@@ -34,20 +52,77 @@ pub struct SpringConfig {
     pub client: Settings,
     /// `eureka.instance.*`.
     pub instance: Settings,
-    /// The file.
-    pub source: Option<Arc<Source>>,
 }
 
-/// One key of a file, its value with placeholders filled in.
+/// One key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
+    /// The text that the places point into.
+    pub source: Arc<Source>,
     /// As written, but for `[x]`, which becomes `.x`.
     pub key: Spanned<String>,
     /// As written.
     pub value: Spanned<String>,
 }
 
-/// Reads the files that servers and services name, and puts what they say beside them. A file named twice is read twice.
+impl FromNode for ConfigFiles {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            let file = Spanned::from_node(reader, node)?;
+            return Some(ConfigFiles { file, profiles: Vec::new(), environment: Vec::new() });
+        }
+        let mut fields = reader.fields(node, "a configuration")?;
+        let file = fields.required(reader, "file");
+        let profiles = fields.with(reader, "profiles", |reader, node| match node.value {
+            Value::List(_) => Vec::from_node(reader, node),
+            Value::Scalar { .. } | Value::Map(_) => Spanned::from_node(reader, node).map(|only| vec![only]),
+        });
+        let mut environment = Vec::new();
+        if let Some(entry) = fields.entry("environment") {
+            for variable in reader.named(&entry.value, "environment variables") {
+                let value = match variable.value.is_null() {
+                    true => String::new(),
+                    false => reader.text(&variable.value, "a text").unwrap_or_default().to_owned(),
+                };
+                let (source, key_span) = reader.sources.locate(variable.key_span);
+                let (_, value_span) = reader.sources.locate(variable.value.span);
+                let key = Spanned::new(of_environment(&variable.key), key_span);
+                environment.push(Property { source, key, value: Spanned::new(value, value_span) });
+            }
+        }
+        fields.finish(reader);
+        let environment = match properties::gathered(environment) {
+            Ok(environment) => environment,
+            Err((span, message)) => {
+                reader.error(span, message, None);
+                Vec::new()
+            }
+        };
+        Some(ConfigFiles { file: file?, profiles: profiles.unwrap_or_default(), environment })
+    }
+}
+
+/// The key that an environment variable stands for: `EUREKA_CLIENT_SERVICEURL_DEFAULTZONE` has lost its points and capitals.
+fn of_environment(name: &str) -> String {
+    if name.contains('.') || !name.contains('_') {
+        return name.to_owned();
+    }
+    let mut key = String::new();
+    for word in name.to_ascii_lowercase().split('_').filter(|word| !word.is_empty()) {
+        match word.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => key.push_str(&format!("[{word}]")),
+            false if key.is_empty() => key.push_str(word),
+            false => key.push_str(&format!(".{word}")),
+        }
+    }
+    // The one name in a map that has a capital in every installation.
+    match key.strip_suffix(".defaultzone") {
+        Some(before) => format!("{before}.defaultZone"),
+        None => key,
+    }
+}
+
+/// Reads the files that servers and services name, and puts what they say beside them.
 pub fn import_all(
     reader: &mut Reader,
     servers: &mut [Server],
@@ -55,243 +130,64 @@ pub fn import_all(
     read_file: ReadFile<'_>,
 ) {
     for server in servers {
-        if let Some(path) = &server.config {
-            server.imported = import(reader, path, read_file);
+        if let Some(files) = &server.config {
+            server.imported = import(reader, files, read_file);
         }
     }
     for service in services {
-        if let Some(path) = &service.config {
-            service.imported = import(reader, path, read_file);
+        let common = service.config.clone();
+        service.imported = common.as_ref().and_then(|files| import(reader, files, read_file));
+        for part in &mut service.overrides {
+            part.service.imported = match &part.service.config {
+                own if *own == common => service.imported.clone(),
+                own => own.as_ref().and_then(|files| import(reader, files, read_file)),
+            };
         }
     }
 }
 
-fn import(reader: &mut Reader, path: &Spanned<String>, read_file: ReadFile<'_>) -> Option<SpringConfig> {
-    let bytes = match read_file(path) {
-        Ok(bytes) => bytes,
-        Err(reason) => {
-            let help = "the path is relative to the scenario";
-            return reader.refuse(path.span, format!("`{}` cannot be read: {reason}", path.value), help);
-        }
-    };
-    let read = super::text_of(path, &bytes).and_then(|source| read(&source));
-    match read {
-        Ok((config, notes)) => {
-            reader.diagnostics.extend(notes);
-            Some(config)
-        }
-        Err(diagnostics) => {
-            reader.diagnostics.extend(diagnostics);
-            None
-        }
-    }
-}
-
-/// Reads one file: YAML if its name says so, else properties.
-///
-/// # Errors
-/// All mistakes in it. Notes come with the result.
-pub fn read(source: &Arc<Source>) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let is_yaml = source.name.ends_with(".yml") || source.name.ends_with(".yaml");
-    let properties = match is_yaml {
-        true => from_yaml(source)?,
-        false => properties::parse(source)?,
-    };
-    let mut import = Import {
-        source,
-        config: SpringConfig { source: Some(source.clone()), ..SpringConfig::default() },
-        common: Vec::new(),
-        diagnostics: Vec::new(),
-    };
-    let filled = import.fill_placeholders(properties);
-    filled.into_iter().for_each(|property| import.take(property));
-    import.finish()
-}
-
-fn from_yaml(source: &Arc<Source>) -> Result<Vec<Property>, Vec<Diagnostic>> {
-    let root = tree::parse(source)?;
-    let mut reader = Reader::new(source.clone());
-    let mut settings = Settings::default();
-    settings.flatten(&mut reader, "", &root);
-    match reader.diagnostics.is_empty() {
-        true => {
-            Ok(settings.0.into_iter().map(|Setting { key, value, .. }| Property { key, value }).collect())
-        }
-        false => Err(reader.diagnostics),
-    }
-}
-
-struct Import<'a> {
-    source: &'a Arc<Source>,
-    config: SpringConfig,
-    /// Netflix's client settings that count only if `eureka.eurekaServer.` has none of that name.
-    common: Vec<Setting>,
-    diagnostics: Vec<Diagnostic>,
-}
-
-/// How deep placeholders may refer to each other.
-const MAX_PLACEHOLDER_DEPTH: usize = 16;
-/// How long a value may become.
-const MAX_VALUE: usize = 64 * 1024;
-
-impl Import<'_> {
-    fn say(&mut self, severity: Severity, span: Span, message: String, help: Option<String>) {
-        self.diagnostics.push(Diagnostic { source: self.source.clone(), span, severity, message, help });
-    }
-
-    fn error(&mut self, span: Span, message: String, help: impl Into<String>) {
-        self.say(Severity::Error, span, message, Some(help.into()));
-    }
-
-    fn note(&mut self, span: Span, message: String) {
-        self.say(Severity::Note, span, message, None);
-    }
-
-    /// Replaces `${key}` and `${key:default}`, from the file itself.
-    fn fill_placeholders(&mut self, properties: Vec<Property>) -> Vec<Property> {
+/// What the files of one process say. `None`: there are mistakes, which have been recorded.
+pub fn import(reader: &mut Reader, files: &ConfigFiles, read_file: ReadFile<'_>) -> Option<SpringConfig> {
+    let documents = files::load(reader, files, read_file);
+    let values = placeholders::Values::of(documents.iter().flat_map(|document| &document.properties));
+    let mut import = take::Import::default();
+    for (at, document) in documents.iter().enumerate() {
         let mut filled = Vec::new();
-        for property in &properties {
-            match fill(&property.value, &properties, 0) {
+        for property in &document.properties {
+            // Other parts of the application may get theirs from anywhere; only what we read must be known.
+            if !concerns_us(&property.key) {
+                filled.push(property.clone());
+                continue;
+            }
+            match values.fill(&property.value) {
                 Ok(value) => {
                     let value = Spanned::new(value, property.value.span);
-                    filled.push(Property { key: property.key.clone(), value });
+                    filled.push(Property { value, ..property.clone() });
                 }
-                // Other parts of the application may get theirs from anywhere; only what we read must be known.
-                Err(_) if !concerns_us(&property.key) => filled.push(property.clone()),
                 Err(message) => {
-                    let help = "a default helps: `${KEY:value}`; the environment is not looked at";
-                    self.error(property.value.span, message, help);
+                    let help = "a default helps: `${KEY:value}`; of the environment only what the scenario says is known";
+                    import.diagnostics.push(Diagnostic {
+                        source: property.source.clone(),
+                        span: property.value.span,
+                        severity: Severity::Error,
+                        message,
+                        help: Some(help.to_owned()),
+                    });
                 }
             }
         }
-        filled
+        let is_environment = at + 1 == documents.len();
+        import.document(filled, is_environment);
     }
-
-    fn take(&mut self, property: Property) {
-        let Property { key, value } = property;
-        let segments: Vec<String> = key.split('.').map(relaxed).collect();
-        let words: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["spring", "application", "name"] => {
-                self.config.application.get_or_insert(value);
-            }
-            ["spring", "application", "instanceid"] => self.config.instance_id = Some(value),
-            ["server", "port"] => match values::port(&value) {
-                Ok(port) => self.config.port = port.map(|port| Spanned::new(port, value.span)),
-                Err((message, help)) => self.say(Severity::Error, value.span, message, help),
-            },
-            ["spring", "cloud", "loadbalancer", "cache", "ttl"] => match millis(&value) {
-                Some(ttl) => {
-                    self.config.balancer_cache.get_or_insert(ttl);
-                }
-                None => {
-                    self.error(
-                        value.span,
-                        format!("not a time: `{}`", value.value),
-                        "such as `35s` or `PT35S`",
-                    );
-                }
-            },
-            ["spring", "cloud", "loadbalancer", "cache", "enabled"] => {
-                // On is as without it: how long entries live says the other key.
-                match relaxed(&value).as_str() {
-                    "false" => self.config.balancer_cache = Some(Duration::ZERO),
-                    "true" => {}
-                    _ => {
-                        self.error(value.span, format!("not a flag: `{}`", value.value), "true or false");
-                    }
-                }
-            }
-            ["eureka", "dashboard", ..] => {
-                self.note(key.span, format!("no effect in a simulation: `{}`", key.value));
-            }
-            ["eureka", "instance", "registry", _] => self.setting(Owner::Server, after(&key, 3), value),
-            ["eureka", "server", ..] => self.setting(Owner::Server, after(&key, 2), value),
-            // Netflix spells some client keys `eureka.client.refresh.interval`, Spring all of them `eureka.client.x`.
-            ["eureka", "client", ..] => {
-                let netflix = after(&key, 1);
-                let found = Owner::Client.keys().iter().find_map(|known| known.matches(&netflix));
-                match found.is_some_and(|found| found.netflix) {
-                    true => self.setting(Owner::Client, after(&key, 1), value),
-                    false => self.setting(Owner::Client, after(&key, 2), value),
-                }
-            }
-            ["eureka", "instance", ..] => self.setting(Owner::Instance, after(&key, 2), value),
-            ["eureka", common @ ("domainname" | "context")] => {
-                let key = Spanned::new(
-                    format!("eurekaServer.{}", if *common == "context" { "context" } else { "domainName" }),
-                    key.span,
-                );
-                self.common.push(Setting { source: self.source.clone(), key, value });
-            }
-            ["eureka", ..] => self.netflix(after(&key, 1), value),
-            _ => self.note(key.span, format!("not about the registry, left alone: `{}`", key.value)),
+    let (config, diagnostics) = import.finish();
+    let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    for diagnostic in diagnostics {
+        // A file may be read for several processes.
+        if !reader.diagnostics.contains(&diagnostic) {
+            reader.diagnostics.push(diagnostic);
         }
     }
-
-    fn setting(&mut self, owner: Owner, key: Spanned<String>, value: Spanned<String>) {
-        let settings = match owner {
-            Owner::Server => &mut self.config.server,
-            Owner::Client => &mut self.config.client,
-            Owner::Instance | Owner::Fixes => &mut self.config.instance,
-        };
-        settings.0.push(Setting { source: self.source.clone(), key, value });
-    }
-
-    /// A key of a Netflix file, where all owners share one prefix, and some a key.
-    fn netflix(&mut self, key: Spanned<String>, value: Spanned<String>) {
-        let owners = [Owner::Server, Owner::Client, Owner::Instance];
-        let mut known = false;
-        for owner in owners {
-            let found = owner.keys().iter().find_map(|known| known.matches(&key));
-            if found.is_some_and(|found| found.netflix) {
-                self.setting(owner, key.clone(), value.clone());
-                known = true;
-            }
-        }
-        if !known {
-            let names = owners.iter().flat_map(|owner| owner.keys().iter().map(|key| key.netflix));
-            let help = system::help_for(&key, names.filter(|name| !name.is_empty()));
-            self.say(
-                Severity::Error,
-                key.span,
-                format!("unknown setting: `eureka.{}`", key.value),
-                Some(help),
-            );
-        }
-    }
-
-    /// Takes the settings below Netflix's common prefix for which there is nothing better.
-    fn take_common(&mut self) {
-        for setting in std::mem::take(&mut self.common) {
-            let wanted = relaxed(&setting.key);
-            if self.config.client.0.iter().all(|better| relaxed(&better.key) != wanted) {
-                self.config.client.0.push(setting);
-            }
-        }
-    }
-
-    fn finish(mut self) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
-        self.take_common();
-        let config = &self.config;
-        let blocks = [
-            (&config.server, Owner::Server),
-            (&config.client, Owner::Client),
-            (&config.instance, Owner::Instance),
-        ];
-        let remarks: Vec<_> = blocks.iter().flat_map(|(settings, owner)| settings.remarks(*owner)).collect();
-        self.diagnostics.extend(remarks);
-        match self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            true => Err(self.diagnostics),
-            false => Ok((self.config, self.diagnostics)),
-        }
-    }
-}
-
-/// A key without its first segments; the place stays that of the whole key.
-fn after(key: &Spanned<String>, segments: usize) -> Spanned<String> {
-    let rest = key.splitn(segments + 1, '.').nth(segments).unwrap_or("");
-    Spanned::new(rest.to_owned(), key.span)
+    (!wrong).then_some(config)
 }
 
 fn concerns_us(key: &str) -> bool {
@@ -300,78 +196,6 @@ fn concerns_us(key: &str) -> bool {
         || key == "serverport"
         || key.starts_with("springapplication")
         || key.starts_with("springcloudloadbalancercache")
-}
-
-/// A time as Spring Boot reads it: with a unit, in the form of ISO 8601 up to hours, or in milliseconds.
-fn millis(text: &str) -> Option<Duration> {
-    let text = text.trim().to_ascii_lowercase();
-    let text = text.strip_prefix("pt").unwrap_or(&text);
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let worth = match unit {
-        "" | "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(worth)?))
-}
-
-/// The value with its placeholders replaced, or what is missing.
-fn fill(value: &str, properties: &[Property], depth: usize) -> Result<String, String> {
-    if depth > MAX_PLACEHOLDER_DEPTH {
-        return Err(format!("placeholders refer to each other: `{value}`"));
-    }
-    let mut filled = String::new();
-    let mut rest = value;
-    while let Some(start) = rest.find("${") {
-        filled.push_str(&rest[..start]);
-        let inner = &rest[start + 2..];
-        let Some(end) = closing(inner) else {
-            return Err(format!("placeholder without an end: `{}`", &rest[start..]));
-        };
-        let (name, default) = match inner[..end].split_once(':') {
-            Some((name, default)) => (name, Some(default)),
-            None => (&inner[..end], None),
-        };
-        let wanted = relaxed(name);
-        let found = properties.iter().find(|property| relaxed(&property.key) == wanted);
-        match (found, default) {
-            (Some(property), _) => filled.push_str(&fill(&property.value, properties, depth + 1)?),
-            // What differs from process to process is filled in by the plan.
-            (None, _) if of_process(name) => filled.push_str(&rest[start..start + 2 + end + 1]),
-            (None, Some(default)) => filled.push_str(&fill(default, properties, depth + 1)?),
-            (None, None) => return Err(format!("placeholder without a value: `${{{name}}}`")),
-        }
-        if filled.len() > MAX_VALUE {
-            return Err(format!("a value longer than {MAX_VALUE} bytes"));
-        }
-        rest = &inner[end + 1..];
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-/// Placeholders that Spring fills in for each process: its host name and address, and chance.
-pub fn of_process(name: &str) -> bool {
-    matches!(name, "spring.cloud.client.hostname" | "spring.cloud.client.ip-address")
-        || name.starts_with("random.")
-}
-
-/// Where the brace closes that was opened before `text`.
-fn closing(text: &str) -> Option<usize> {
-    let mut open = 1;
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' => open += 1,
-            '}' => open -= 1,
-            _ => {}
-        }
-        if open == 0 {
-            return Some(at);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

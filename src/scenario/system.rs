@@ -275,6 +275,16 @@ impl Settings {
         }
     }
 
+    /// Puts later settings over these: of one setting the later counts, however it is spelt.
+    pub fn overlay(&mut self, later: Settings, owner: Owner) {
+        for setting in later.0 {
+            if let Some(found) = owner.find(&setting.key) {
+                self.0.retain(|earlier| !owner.find(&earlier.key).is_some_and(|it| it.same_as(&found)));
+            }
+            self.0.push(setting);
+        }
+    }
+
     /// Adds one.
     pub fn push(&mut self, sources: &Sources, key: String, key_span: Span, value: String, span: Span) {
         let (source, key_span) = sources.locate(key_span);

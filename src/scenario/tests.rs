@@ -16,7 +16,7 @@ fn a_whole_scenario_is_read() {
     let scenario = parse(include_str!("tests/whole.yaml")).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert_eq!(scenario.name, "stories/x");
     assert_eq!((scenario.servers.len(), scenario.services.len()), (3, 3));
-    assert_eq!((scenario.timeline.len(), scenario.expect.len()), (25, 19));
+    assert_eq!((scenario.timeline.len(), scenario.expect.len()), (38, 19));
     assert_eq!(scenario.topology.paths.len(), 7);
 }
 
@@ -73,6 +73,22 @@ fn words() -> impl Strategy<Value = String> {
         "do",
         "request",
         "set",
+        "when",
+        "event",
+        "gauge",
+        "nth",
+        "flap",
+        "bridge",
+        "between",
+        "hold",
+        "loss",
+        "burst",
+        "scale",
+        "rolling-restart",
+        "over",
+        "isolate",
+        "only",
+        "probe",
         "never",
         "registered",
         "delay",
@@ -118,7 +134,7 @@ proptest! {
 
     /// Cut anywhere, with a character put in: what people have on their screen while they type.
     #[test]
-    fn no_slip_of_the_hand_makes_the_parser_panic(at in 0usize..4000, cut in 0usize..40, put in "[-:{}\\[\\],#&*!|>'\"%@` a0\\n]?") {
+    fn no_slip_of_the_hand_makes_the_parser_panic(at in 0usize..9000, cut in 0usize..40, put in "[-:{}\\[\\],#&*!|>'\"%@` a0\\n]?") {
         let whole = include_str!("tests/whole.yaml");
         let start = (0..=at.min(whole.len())).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
         let end = (start + cut..=whole.len()).find(|at| whole.is_char_boundary(*at)).unwrap_or(whole.len());

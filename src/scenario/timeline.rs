@@ -4,16 +4,19 @@
 //! nothing is read and then ignored. That the names in a step exist is looked at when the plan is resolved.
 
 mod request;
+mod trigger;
 mod verbs;
 
-use self::verbs::{Lasts, NOT_YET, VERBS, Verb};
+pub use self::trigger::{LifeChange, On, Trigger};
+
+use self::verbs::{ELSEWHERE, Lasts, NOT_YET, VERBS, Verb};
 use super::diagnostic::{Span, Spanned};
 use super::read::{Fields, FromNode, Reader};
 use super::selector::{Route, Who};
 use super::system::Settings;
 use super::topology::{Behind, Quality};
 use super::tree::{Entry, Node};
-use super::units::{Drift, Factor, Offset, Unit};
+use super::units::{Drift, Factor, Offset, Range, Unit};
 use crate::protocol::{Health, Status};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +30,14 @@ pub struct Step {
     pub name: Option<Spanned<String>>,
     /// The verb and what it is about, on one line: its name in pictures if it has none.
     pub label: String,
-    /// When it happens first.
+    /// When it happens first; of a step that waits for something, from when on it waits.
     pub when: When,
+    /// What it waits for.
+    pub waits: Option<Trigger>,
     /// How long it lasts: `for`.
     pub lasts: Option<Spanned<Duration>>,
+    /// Those that are meant are hit one after the other, the last one so much later than the first: `over`.
+    pub over: Option<Spanned<Duration>>,
     /// Again every so often, until a time: `every`, `until`.
     pub repeat: Option<(Spanned<Duration>, Spanned<Duration>)>,
     /// What happens.
@@ -52,7 +59,7 @@ pub enum Action {
     /// Processes die at once.
     Crash(Who),
     /// Hosts lose power.
-    PowerOff(Who),
+    PowerOff { who: Who, unflushed: Unflushed },
     /// Processes start again, with their disks or without.
     Restart { who: Who, wipe: bool },
     /// Processes are told to shut down.
@@ -63,12 +70,26 @@ pub enum Action {
     Slow { who: Who, factor: Spanned<Factor> },
     /// Groups cannot reach each other for a while.
     Partition(Vec<Who>),
-    /// These reach nobody and nobody reaches them, for a while.
-    Isolate(Who),
+    /// These groups cannot reach each other for a while, but for those that both reach.
+    Bridge { over: Who, between: Vec<Who> },
+    /// These reach nobody and nobody reaches them, for a while, or only one of the two.
+    Isolate { who: Who, only: Option<Direction> },
+    /// A path, or all paths of a place, go down and come up again and again, for a while.
+    Flap { what: Flapping, down: Spanned<Range<Duration>>, up: Spanned<Range<Duration>> },
+    /// Hosts neither refuse nor reset, for a while.
+    Silence(Who),
     /// Nothing passes for a while, in one direction or both.
     Cut(Route),
     /// Paths have another quality for a while.
     Path { route: Route, quality: Quality },
+    /// Flushes take longer for a while.
+    SlowDisk { who: Who, factor: Spanned<Factor> },
+    /// Flushes fail for a while.
+    FullDisk(Who),
+    /// Processes stop and start again, some at a time.
+    RollingRestart(Rolling),
+    /// A service has so many instances from then on.
+    Scale { service: Spanned<String>, to: Spanned<u64>, graceful: bool },
     /// Connections are reset.
     Reset(Route),
     /// Messages are interfered with for a while.
@@ -81,6 +102,52 @@ pub enum Action {
     Set(Change),
     /// The address book changes.
     Resolve(Vec<(Spanned<String>, Behind)>),
+}
+
+/// What a power loss leaves of writes that were not flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unflushed {
+    /// As chance will have it.
+    Drawn,
+    /// All.
+    Kept,
+    /// Nothing.
+    Lost,
+    /// All but the last record of each file.
+    Torn,
+}
+
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To it.
+    Inbound,
+    /// From it.
+    Outbound,
+}
+
+/// What flaps.
+#[derive(Clone, Debug)]
+pub enum Flapping {
+    /// A path, one way or both.
+    Path(Route),
+    /// All paths to and from these.
+    Place(Who),
+}
+
+/// A rolling restart.
+#[derive(Clone, Debug)]
+pub struct Rolling {
+    /// Whose.
+    pub of: Who,
+    /// Time between one batch and the next.
+    pub every: Spanned<Duration>,
+    /// How long each process is down.
+    pub down: Duration,
+    /// How many at a time. Default 1.
+    pub at_once: usize,
+    /// Whether they are told to shut down; else they crash. Default: they are told.
+    pub graceful: bool,
 }
 
 /// New settings of processes.
@@ -122,6 +189,8 @@ pub enum MessageAction {
     Drop,
     /// It arrives so much later.
     Delay(Duration),
+    /// It arrives once the fault has ended.
+    Hold,
     /// It arrives twice.
     Duplicate,
     /// The caller gets this HTTP status instead, with such a body.
@@ -152,6 +221,8 @@ pub struct Request {
     pub of: Option<Who>,
     /// The server that is asked. `None`: the instance itself.
     pub to: Option<Who>,
+    /// The HTTP status that it must be answered with.
+    pub expect: Option<Spanned<u16>>,
     /// What is asked, and its place.
     pub span: Span,
 }
@@ -185,8 +256,9 @@ impl Step {
     pub fn read(reader: &mut Reader, node: &Node) -> Option<Step> {
         let mut fields = reader.fields(node, "a step")?;
         let name = fields.optional(reader, "name");
-        let when = when(reader, &mut fields);
+        let (when, waits) = when(reader, &mut fields);
         let lasts: Option<Spanned<Duration>> = fields.optional(reader, "for");
+        let over: Option<Spanned<Duration>> = fields.optional(reader, "over");
         let every = fields.optional(reader, "every");
         let until = fields.optional(reader, "until");
         let mut found: Option<(&Verb, &Entry, Option<Action>)> = None;
@@ -199,6 +271,12 @@ impl Step {
             }
             let action = (verb.read)(reader, &mut fields, &entry.value);
             found = Some((verb, entry, action));
+        }
+        for (word, place) in ELSEWHERE {
+            if let Some(entry) = fields.refused_entry(word) {
+                reader.error(entry.key_span, format!("not a verb: `{word}`"), Some((*place).into()));
+                return None;
+            }
         }
         for word in NOT_YET {
             if let Some(entry) = fields.refused_entry(word) {
@@ -226,7 +304,19 @@ impl Step {
                 reader.error(lasts.span, "a fault that lasts no time", Some("leave the step out".into()));
             }
         }
+        if let Some(over) = over.as_ref().filter(|_| !verb.spreads) {
+            let help = format!("only {} hit one after the other", spreading());
+            reader.error(over.span, format!("`{}` hits all at once", verb.key), Some(help));
+        }
+        if let (Some(Action::Messages { action: MessageAction::Hold, .. }), None) = (&action, &lasts) {
+            let help = Some("such as `for: 30s`".into());
+            reader.error(entry.key_span, "messages that are held need an end", help);
+        }
         let repeat = match (every, until) {
+            (Some(every), Some(_)) if !matches!(waits, Some(None)) => {
+                let help = "leave `every` and `until` out, or let a second step follow this one";
+                reader.refuse(every.span, "a step that waits for something happens once", help)
+            }
             (Some(every), Some(until)) => repeat(reader, every, until),
             (Some(Spanned { span, .. }), None) => {
                 reader.refuse(span, "`every` needs `until`", "such as `every: 5m, until: 1h`")
@@ -237,10 +327,11 @@ impl Step {
             (None, None) => None,
         };
         let (when, action) = (when?, action?);
+        let waits = waits?;
         let label = action
             .label(reader)
             .unwrap_or_else(|| format!("{} {}", verb.key, reader.one_line(entry.value.span)));
-        Some(Step { span: entry.key_span, name, label, when, lasts, repeat, action })
+        Some(Step { span: entry.key_span, name, label, when, waits, lasts, over, repeat, action })
     }
 }
 
@@ -259,20 +350,37 @@ fn repeat(
     Some((every, until))
 }
 
-fn when(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<When> {
+/// The verbs that take `over`.
+fn spreading() -> String {
+    let spread = VERBS.iter().filter(|verb| verb.spreads).map(|verb| format!("`{}`", verb.key));
+    spread.collect::<Vec<_>>().join(", ")
+}
+
+/// `at` or `after`, and `when`: what is waited for, and from when on. A mistake is `None`.
+fn when(reader: &mut Reader, fields: &mut Fields<'_>) -> (Option<When>, Option<Option<Trigger>>) {
     let at = fields.entry("at");
     let after = fields.entry("after");
-    match (at, after) {
+    let waits = fields.entry("when");
+    let when = match (at, after) {
+        (None, None) if waits.is_some() => {
+            let span = waits.map_or(Span::default(), |waits| waits.key_span);
+            Some(When::At(Spanned::new(Duration::ZERO, span)))
+        }
         (Some(at), None) => Spanned::from_node(reader, &at.value).map(When::At),
         (None, Some(after)) => {
-            let text = reader.text(&after.value, "the name of a step")?;
-            When::read(reader, text, after.value.span, true)
+            let text = reader.text(&after.value, "the name of a step");
+            text.and_then(|text| When::read(reader, text, after.value.span, true))
         }
         (Some(_), Some(after)) => {
             reader.refuse(after.key_span, "a step has `at` or `after`, not both", "leave one out")
         }
-        (None, None) => fields.missing(reader, "at"),
-    }
+        (None, None) => fields.missing(reader, "at`, `after` or `when"),
+    };
+    let waits = match waits {
+        Some(entry) => Trigger::read(reader, entry).map(Some),
+        None => Some(None),
+    };
+    (when, waits)
 }
 
 impl When {

@@ -21,6 +21,8 @@ pub struct Topology {
     pub hosts: Vec<Host>,
     /// Addresses that are not simply those of a server.
     pub addresses: Vec<(Spanned<String>, Behind)>,
+    /// How balancers look after those behind an address.
+    pub checks: Vec<(Spanned<String>, Probe)>,
     /// DNS records of type TXT: the names that each one lists.
     pub dns: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
 }
@@ -58,14 +60,23 @@ pub struct Quality {
     pub jitter: Option<Spanned<Duration>>,
     /// How far it is. The latency is never below 4.9 us per kilometre.
     pub distance: Option<Spanned<Distance>>,
-    /// Share of packets lost.
-    pub loss: Option<Spanned<Ratio>>,
+    /// Packets lost.
+    pub loss: Option<Loss>,
     /// Share of packets doubled.
     pub duplication: Option<Spanned<Ratio>>,
     /// Share of packets held back by up to one more latency.
     pub reordering: Option<Spanned<Ratio>>,
     /// Of each connection.
     pub bandwidth: Option<Spanned<Bandwidth>>,
+}
+
+/// Packets lost, as written: each on its own, or all of them for a while.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// Share of the packets, or of the time.
+    pub share: Spanned<Ratio>,
+    /// How long all are lost at a time.
+    pub burst: Option<Spanned<Duration>>,
 }
 
 /// A distribution of one-way latencies, as written.
@@ -109,6 +120,19 @@ pub enum Behind {
     NoHost,
 }
 
+/// How a balancer looks after those behind it; what is `None` is as in HAProxy.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Time between two checks.
+    pub every: Option<Spanned<Duration>>,
+    /// Failures in a row until a process gets no more connections.
+    pub fall: Option<Spanned<u64>>,
+    /// Successes in a row until it gets some again.
+    pub rise: Option<Spanned<u64>>,
+    /// Whether the process itself must answer, or its host.
+    pub get: bool,
+}
+
 /// One way, light in glass: 4.9 us per kilometre.
 pub const NANOS_PER_KILOMETRE: u64 = 4_900;
 
@@ -142,9 +166,9 @@ impl Topology {
         if let Some(entry) = fields.entry("addresses") {
             for address in reader.named(&entry.value, "addresses") {
                 let name = Spanned::new(address.key.clone(), address.key_span);
-                topology
-                    .addresses
-                    .extend(Behind::from_node(reader, &address.value).map(|behind| (name, behind)));
+                let (behind, probe) = Behind::with_probe(reader, &address.value);
+                topology.checks.extend(probe.map(|probe| (name.clone(), probe)));
+                topology.addresses.extend(behind.map(|behind| (name, behind)));
             }
         }
         if let Some(entry) = fields.entry("dns") {
@@ -254,6 +278,23 @@ impl Quality {
             let message = format!("latency below what light needs for {kilometres} km: `{}`", Shown(typical));
             reader.error(latency.span, message, Some(format!("at least `{}`", Shown(self.floor()))));
         }
+    }
+}
+
+impl FromNode for Loss {
+    fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            return Some(Loss { share: Spanned::from_node(reader, node)?, burst: None });
+        }
+        let mut fields = reader.fields(node, "a loss")?;
+        let share: Option<Spanned<Ratio>> = fields.required(reader, "share");
+        let burst: Option<Spanned<Duration>> = fields.required(reader, "burst");
+        fields.finish(reader);
+        let (share, burst) = (share?, burst?);
+        if burst.is_zero() {
+            return reader.refuse(burst.span, "a burst of no length", "leave `burst` out, or such as `2s`");
+        }
+        Some(Loss { share, burst: Some(burst) })
     }
 }
 
@@ -381,6 +422,52 @@ impl Host {
         Some(host)
     }
 }
+
+impl Behind {
+    /// What stands behind an address, alone or as `of` beside a `probe`.
+    fn with_probe(reader: &mut Reader, node: &Node) -> (Option<Behind>, Option<Probe>) {
+        if !matches!(node.value, Value::Map(_)) {
+            return (Behind::from_node(reader, node), None);
+        }
+        let Some(mut fields) = reader.fields(node, "an address") else { return (None, None) };
+        let of = match fields.entry("of") {
+            Some(entry) => Selector::from_node_spanned(reader, &entry.value).map(Behind::Processes),
+            None => fields.missing(reader, "of"),
+        };
+        let probe = match fields.entry("probe") {
+            Some(entry) => Probe::read(reader, &entry.value),
+            None => fields.missing(reader, "probe"),
+        };
+        fields.finish(reader);
+        (of, probe)
+    }
+}
+
+impl Probe {
+    fn read(reader: &mut Reader, node: &Node) -> Option<Probe> {
+        let mut fields = reader.fields(node, "a probe")?;
+        let probe = Probe {
+            every: fields.optional(reader, "every"),
+            fall: fields.optional(reader, "fall"),
+            rise: fields.optional(reader, "rise"),
+            get: fields.optional(reader, "get").unwrap_or(false),
+        };
+        fields.finish(reader);
+        for count in [&probe.fall, &probe.rise].into_iter().flatten() {
+            if count.value == 0 || count.value > u64::from(u32::MAX) {
+                reader.error(count.span, "checks in a row are counted from 1", None);
+            }
+        }
+        if let Some(every) = probe.every.as_ref().filter(|every| every.value < SHORTEST_CHECK) {
+            let help = format!("at least `{}`", Shown(SHORTEST_CHECK));
+            reader.error(every.span, "a balancer cannot check so often", Some(help));
+        }
+        Some(probe)
+    }
+}
+
+/// A balancer waits at least this long between two checks.
+const SHORTEST_CHECK: Duration = Duration::from_millis(10);
 
 impl FromNode for Behind {
     fn from_node(reader: &mut Reader, node: &Node) -> Option<Self> {

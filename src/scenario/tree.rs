@@ -77,6 +77,27 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
     }
 }
 
+/// Reads all documents of a file of another product, which may have several; the documents that hold nothing are passed over.
+///
+/// # Errors
+/// As [`parse`], but for the number of documents.
+pub fn parse_all(source: &Arc<Source>) -> Result<Vec<Node>, Vec<Diagnostic>> {
+    let mut builder = Builder::new(source);
+    builder.documents = Some(Vec::new());
+    if source.text.len() > MAX_BYTES {
+        builder.refuse(Span::default(), format!("file larger than {MAX_BYTES} bytes"), None);
+        return Err(builder.diagnostics);
+    }
+    builder.refuse_tabs();
+    if builder.diagnostics.is_empty() {
+        builder.read();
+    }
+    match builder.diagnostics.is_empty() {
+        true => Ok(builder.documents.unwrap_or_default()),
+        false => Err(builder.diagnostics),
+    }
+}
+
 /// A collection that has been opened and not yet closed.
 struct Open {
     span_start: usize,
@@ -97,6 +118,8 @@ struct Builder<'a> {
     open: Vec<Open>,
     anchors: BTreeMap<usize, (Node, usize)>,
     root: Option<Node>,
+    /// The documents so far, where a file may have several.
+    documents: Option<Vec<Node>>,
     nodes: usize,
     diagnostics: Vec<Diagnostic>,
 }
@@ -113,6 +136,7 @@ impl<'a> Builder<'a> {
             open: Vec::new(),
             anchors: BTreeMap::new(),
             root: None,
+            documents: None,
             nodes: 0,
             diagnostics: Vec::new(),
         }
@@ -157,15 +181,21 @@ impl<'a> Builder<'a> {
             };
             let span = Span { start: self.offset(at.start.index()), end: self.offset(at.end.index()) };
             let go_on = match event {
-                Event::Nothing | Event::StreamStart | Event::DocumentEnd => true,
+                Event::Nothing | Event::StreamStart => true,
+                Event::DocumentEnd => {
+                    if let Some(documents) = &mut self.documents {
+                        documents.extend(self.root.take().filter(|root| !root.is_null()));
+                    }
+                    true
+                }
                 Event::StreamEnd => return,
                 Event::DocumentStart(_) => {
-                    documents += 1;
+                    documents += usize::from(self.documents.is_none());
                     if documents > 1 {
                         let help = "one file holds one scenario; put the next one in a file of its own";
                         self.refuse(span, "second document in one file".into(), Some(help.into()));
                     }
-                    documents == 1
+                    documents <= 1
                 }
                 Event::Alias(anchor) => self.alias(anchor, span),
                 Event::Scalar(text, style, anchor, tag) => {

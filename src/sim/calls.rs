@@ -21,7 +21,7 @@ use crate::protocol::{
 
 use super::lanes::Timeout;
 use super::messages::Fate;
-use super::network::{Draws, GIVE_UP_NS, HostSet, Purpose, connect_retry_ns, retransmit_ns};
+use super::network::{Draws, GIVE_UP_NS, Hop, HostSet, Purpose, connect_retry_ns, retransmit_ns};
 use super::slab::Slab;
 use super::{Due, Simulation};
 
@@ -284,6 +284,7 @@ impl<P: Protocol> Simulation<P> {
             self.let_go(index);
         }
         self.close_pools(node);
+        let silent = power_lost || self.hosts[self.nodes[node.index()].host.index()].silences > 0;
         for index in self.calls.indices() {
             let call = &self.calls[index];
             let unsent = call.stage == Stage::Request && call.sent > self.now;
@@ -295,7 +296,7 @@ impl<P: Protocol> Simulation<P> {
             if !here || !matches!(call.stage, Stage::Queued | Stage::Working | Stage::Executing) {
                 continue;
             }
-            match (call.caller_waits, power_lost) {
+            match (call.caller_waits, silent) {
                 (true, false) => self.send_answer(index, Err(CallError::Reset)),
                 (true, true) => self.calls[index].fall_silent(),
                 (false, _) => drop(self.calls.remove(index)),
@@ -360,7 +361,9 @@ impl<P: Protocol> Simulation<P> {
             }
             Target::Host(_) | Target::Silence => (false, false, 0),
         };
-        let silence = self.network.blocked(source, host, call.sent) || !self.hosts[host.index()].on;
+        let state = &self.hosts[host.index()];
+        let silent = !state.on || !running && state.silences > 0;
+        let silence = silent || self.network.blocked(source, host, call.sent);
         if silence || running && full {
             self.connect_again(index);
             return;
@@ -414,7 +417,7 @@ impl<P: Protocol> Simulation<P> {
         };
         let class = self.network.distance(self.nodes[call.caller.index()].host, host);
         call.row = self.ledger.count(request.kind(), class, request.bytes());
-        match self.messages.fate(request, call.caller, server) {
+        match self.messages.fate(request, call.caller, server, self.now) {
             Fate::Pass => self.travel_forth(index, Purpose::Request, 0),
             Fate::Delay(by_ns) => self.travel_forth(index, Purpose::Request, by_ns),
             Fate::Drop => call.fall_silent(),
@@ -450,7 +453,11 @@ impl<P: Protocol> Simulation<P> {
         let call = &self.calls[index];
         let Target::Process(server, host) = call.target else { unreachable!("requests go to processes") };
         let source = self.nodes[call.caller.index()].host;
-        if self.network.blocked(source, host, call.sent) || !self.hosts[host.index()].on {
+        let node = &self.nodes[server.index()];
+        let gone = !node.listening() || node.life != call.life;
+        let state = &self.hosts[host.index()];
+        let silent = !state.on || gone && state.silences > 0;
+        if silent || self.network.blocked(source, host, call.sent) {
             if self.hosts[source.index()].on {
                 self.send_again(index);
             } else {
@@ -460,7 +467,7 @@ impl<P: Protocol> Simulation<P> {
         }
         let caller_waits = call.caller_waits;
         let node = &mut self.nodes[server.index()];
-        if !node.listening() || node.life != call.life {
+        if gone {
             if caller_waits {
                 self.send_answer(index, Err(CallError::Reset));
             } else {
@@ -530,7 +537,7 @@ impl<P: Protocol> Simulation<P> {
             (Ok(response), Target::Process(server, host)) => {
                 let class = self.network.distance(host, self.nodes[call.caller.index()].host);
                 self.ledger.count_in(call.row, class, response.bytes());
-                self.messages.fate(response, server, call.caller)
+                self.messages.fate(response, server, call.caller, self.now)
             }
             _ => Fate::Pass,
         };
@@ -609,12 +616,16 @@ impl<P: Protocol> Simulation<P> {
 
     /// What stands behind an address now.
     pub(super) fn resolve(&mut self, address: Address) -> Target {
-        let entry = &mut self.addresses[address.index()];
+        let entry = &self.addresses[address.index()];
         match &entry.behind {
             Behind::Processes(processes) if processes.is_empty() => Target::Silence,
             Behind::Processes(processes) => {
-                let server = processes[entry.turn % processes.len()];
-                entry.turn = (entry.turn + 1) % processes.len();
+                let count = processes.len();
+                let turns = || (0..count).map(|ahead| (entry.turn + ahead) % count);
+                let alive = |at: &usize| !self.passed_over(address, processes[*at]);
+                let at = turns().find(alive).unwrap_or(entry.turn % count);
+                let server = processes[at];
+                self.addresses[address.index()].turn = (at + 1) % count;
                 Target::Process(server, self.nodes[server.index()].host)
             }
             Behind::Nothing(host) => Target::Host(*host),
@@ -631,7 +642,8 @@ impl<P: Protocol> Simulation<P> {
         let call = &self.calls[index];
         let source = self.nodes[call.caller.index()].host;
         let (bytes, draws) = (call.bytes(), self.draws(call));
-        self.network.stream(source, call.host(), bytes, &draws, purpose, call.attempt).last_ns
+        let hop = Hop { from: source, to: call.host(), sent: call.sent };
+        self.network.stream(hop, bytes, &draws, purpose, call.attempt).last_ns
     }
 
     fn travel_forth(&mut self, index: u32, purpose: Purpose, more_ns: u64) {
@@ -644,7 +656,8 @@ impl<P: Protocol> Simulation<P> {
         let call = &self.calls[index];
         let target = self.nodes[call.caller.index()].host;
         let (bytes, draws) = (call.bytes(), self.draws(call));
-        let flight = self.network.stream(call.host(), target, bytes, &draws, purpose, call.attempt);
+        let hop = Hop { from: call.host(), to: target, sent: call.sent };
+        let flight = self.network.stream(hop, bytes, &draws, purpose, call.attempt);
         let sent = call.sent.0.saturating_add(more_ns);
         let call = &mut self.calls[index];
         call.first_byte = SimTime(sent.saturating_add(flight.first_ns));

@@ -6,7 +6,7 @@ use crate::plan::world::Behind;
 use crate::protocol::{Address, Input, NodeId, Protocol, SimTime, Wire};
 
 use super::messages::Fate;
-use super::network::Draws;
+use super::network::{Draws, Hop};
 use super::node::NO_POOL;
 use super::{Due, Simulation};
 
@@ -54,15 +54,16 @@ impl<P: Protocol> Simulation<P> {
         let draws =
             Draws { key: sender.key, channel: u32::from(NO_POOL.0), receiver: receiver.stable, counter };
         self.ledger.count(message.kind(), self.network.distance(source, target), message.bytes());
-        let (copies, more_ns) = match self.messages.fate(&message, from, to) {
+        let (copies, more_ns) = match self.messages.fate(&message, from, to, self.now) {
             Fate::Drop => return,
             Fate::Delay(by_ns) => (1, by_ns),
             Fate::Twice => (2, 0),
             Fate::Pass | Fate::Fail { .. } | Fate::Redirect(_) | Fate::Break => (1, 0),
         };
+        let hop = Hop { from: source, to: target, sent: self.now };
         let copies = copies + u32::from(self.network.doubles(source, target, &draws));
         for copy in 0..copies {
-            if let Some(flight_ns) = self.network.packet(source, target, message.bytes(), &draws, copy) {
+            if let Some(flight_ns) = self.network.packet(hop, message.bytes(), &draws, copy) {
                 let arrival = SimTime(self.now.0.saturating_add(flight_ns).saturating_add(more_ns));
                 let packet = Packet { from, to, sent: self.now, message: message.clone() };
                 let index = self.packets.insert(packet);

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::history::{Record, What};
+use crate::plan::world::Unflushed;
 use crate::protocol::{Disk, DiskError, DiskInput, FileId, Input, NodeId, Protocol, SimTime, Wire, Write};
 
 use super::network::{Draws, Purpose};
@@ -59,10 +60,16 @@ impl<P: Protocol> Files<P> {
         &mut self.files[at]
     }
 
-    /// Keeps of the unflushed writes a prefix per file, as long as `draw` says for the file.
-    pub fn lose_power(&mut self, draw: impl Fn(FileId) -> u64) {
+    /// Keeps of the unflushed writes a prefix per file, as long as is said, or as `draw` says for the file.
+    pub fn lose_power(&mut self, unflushed: Unflushed, draw: impl Fn(FileId) -> u64) {
         for file in &mut self.files {
-            let kept = draw(file.id) % (file.unflushed.len() as u64 + 1);
+            let written = file.unflushed.len() as u64;
+            let kept = match unflushed {
+                Unflushed::Drawn => draw(file.id) % (written + 1),
+                Unflushed::Kept => written,
+                Unflushed::Lost => 0,
+                Unflushed::Torn => written.saturating_sub(1),
+            };
             for write in file.unflushed.drain(..).take(kept as usize) {
                 self.durable.apply(file.id, write);
             }
@@ -143,11 +150,11 @@ impl<P: Protocol> Simulation<P> {
     }
 
     /// What a power loss leaves on the disk of a process.
-    pub(super) fn lose_writes(&mut self, id: NodeId) {
+    pub(super) fn lose_writes(&mut self, id: NodeId, unflushed: Unflushed) {
         let node = &mut self.nodes[id.index()];
         let Some(files) = &mut node.files else { return };
         let draws = Draws { key: node.key, channel: 0, receiver: node.stable, counter: u64::from(node.life) };
-        files.lose_power(|file| draws.draw(Purpose::PowerLoss, u32::from(file.0)));
+        files.lose_power(unflushed, |file| draws.draw(Purpose::PowerLoss, u32::from(file.0)));
     }
 }
 

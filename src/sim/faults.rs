@@ -4,12 +4,25 @@
 //! is not there (a crash of what is down) does nothing.
 
 use crate::history::{Record, What};
-use crate::plan::world::{Fault, HostId};
-use crate::protocol::{Answer, Input, NodeId, Operation, Protocol, Ticket};
+use std::time::Duration;
+
+use crate::plan::world::{Fault, HostId, Step, Unflushed};
+use crate::protocol::{Answer, Input, Key, NodeId, Operation, Protocol, SimTime, Ticket};
 
 use super::network::HostSet;
 use super::node::Asker;
 use super::{Due, Simulation};
+
+/// A path that comes and goes.
+#[derive(Clone, Debug)]
+pub(super) struct Flapping {
+    step: u32,
+    key: Key,
+    /// How often it has gone and come.
+    turns: u64,
+    /// The queue entry at which it turns; any other is stale.
+    due: u64,
+}
 
 impl<P: Protocol> Simulation<P> {
     /// A step takes effect.
@@ -17,17 +30,26 @@ impl<P: Protocol> Simulation<P> {
         self.records.push(Record { at: self.now, what: What::Step { step, began: true } });
         let steps = self.steps.clone();
         let fault = &steps[step as usize].fault;
+        let base = self.base_of(steps[step as usize].trigger);
+        let until = steps[step as usize].until.map(|until| SimTime(base.0.saturating_add(until.0)));
         self.step_active[step as usize] = true;
         match fault {
             Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => {
-                self.network.begin(step, fault)
+                self.network.begin(step, &steps[step as usize].name, fault)
             }
-            Fault::Messages { .. } => self.messages.begin(step, fault),
+            Fault::Flap { .. } => self.begin_flapping(step),
+            Fault::Silence { hosts } => {
+                hosts.iter().for_each(|host| self.hosts[host.index()].silences += 1);
+            }
+            Fault::Messages { .. } => self.messages.begin(step, fault, until),
             Fault::Crash { processes } => processes.iter().for_each(|node| self.end(*node, None, false)),
-            Fault::PowerOff { hosts } => hosts.iter().for_each(|host| self.power_off(*host)),
+            Fault::PowerOff { hosts, unflushed } => {
+                hosts.iter().for_each(|host| self.power_off(*host, *unflushed));
+            }
             Fault::Restart { processes, wipe_disk } => {
                 processes.iter().for_each(|node| self.restart(*node, *wipe_disk));
             }
+            Fault::Start { processes } => processes.iter().for_each(|node| self.power_on(*node)),
             Fault::Stop { processes } => processes.iter().for_each(|node| self.stop(*node)),
             Fault::Pause { processes } => processes.iter().for_each(|node| self.pause(*node)),
             Fault::Slow { processes, .. } => processes.iter().for_each(|node| self.set_slowness(*node)),
@@ -59,7 +81,7 @@ impl<P: Protocol> Simulation<P> {
                 self.deliver(*process, Input::Reconfigure(config));
             }
         }
-        if let Some(until) = steps[step as usize].until {
+        if let Some(until) = until {
             self.queue.push(until.max(self.now), Due::Undo(step));
         }
     }
@@ -72,6 +94,13 @@ impl<P: Protocol> Simulation<P> {
         match &steps[step as usize].fault {
             Fault::Partition { .. } | Fault::Cut { .. } | Fault::Path { .. } => {
                 self.network.end(step, self.now)
+            }
+            Fault::Flap { .. } => {
+                self.network.end(step, self.now);
+                self.flapping.retain(|flapping| flapping.step != step);
+            }
+            Fault::Silence { hosts } => {
+                hosts.iter().for_each(|host| self.hosts[host.index()].silences -= 1);
             }
             Fault::Messages { .. } => self.messages.end(step),
             Fault::Pause { processes } => processes.iter().for_each(|node| self.resume(*node)),
@@ -89,6 +118,7 @@ impl<P: Protocol> Simulation<P> {
             Fault::Crash { .. }
             | Fault::PowerOff { .. }
             | Fault::Restart { .. }
+            | Fault::Start { .. }
             | Fault::Stop { .. }
             | Fault::Reset { .. }
             | Fault::Resolve { .. }
@@ -97,10 +127,46 @@ impl<P: Protocol> Simulation<P> {
         }
     }
 
-    fn power_off(&mut self, host: HostId) {
+    /// A path goes down for the first time.
+    fn begin_flapping(&mut self, step: u32) {
+        let Step { name, at, .. } = &self.steps[step as usize];
+        let key = self.root.child("flap").child(&format!("{name} {}", at.0));
+        self.flapping.push(Flapping { step, key, turns: 0, due: 0 });
+        self.turn_path(step);
+    }
+
+    /// A path that flaps goes down, or comes up again.
+    pub(super) fn flap(&mut self, step: u32, sequence: u64) {
+        if self.flapping.iter().any(|flapping| flapping.step == step && flapping.due == sequence) {
+            self.turn_path(step);
+        }
+    }
+
+    fn turn_path(&mut self, step: u32) {
+        let steps = self.steps.clone();
+        let (Fault::Flap { down, up, .. }, Some(flapping)) =
+            (&steps[step as usize].fault, self.flapping.iter_mut().find(|flapping| flapping.step == step))
+        else {
+            return;
+        };
+        let goes_down = flapping.turns.is_multiple_of(2);
+        let (low, high) = if goes_down { *down } else { *up };
+        let drawn = flapping.key.draw(0, 0, 0, flapping.turns);
+        flapping.turns += 1;
+        match goes_down {
+            true => self.network.begin(step, "", &steps[step as usize].fault),
+            false => self.network.end(step, self.now),
+        }
+        // A path that comes and goes in no time would never let the run go on.
+        let length = within(low, high, drawn).max(Duration::from_micros(1));
+        let due = self.queue.push(self.now + length, Due::Flap(step));
+        self.flapping.iter_mut().filter(|flapping| flapping.step == step).for_each(|it| it.due = due);
+    }
+
+    fn power_off(&mut self, host: HostId, unflushed: Unflushed) {
         for id in self.processes_on(host) {
             self.end(id, None, true);
-            self.lose_writes(id);
+            self.lose_writes(id, unflushed);
         }
         self.hosts[host.index()].on = false;
     }
@@ -112,6 +178,12 @@ impl<P: Protocol> Simulation<P> {
             node.files = None;
         }
         self.hosts[node.host.index()].on = true;
+        self.start(id);
+    }
+
+    /// A process starts, and its host if that is off. One that runs is left alone.
+    fn power_on(&mut self, id: NodeId) {
+        self.hosts[self.nodes[id.index()].host.index()].on = true;
         self.start(id);
     }
 
@@ -172,4 +244,10 @@ impl<P: Protocol> Simulation<P> {
         let all = (0..).map(NodeId).zip(&self.nodes);
         all.filter(|(_, node)| node.host == host).map(|(id, _)| id).collect()
     }
+}
+
+/// A length of the closed range for one draw.
+fn within(low: Duration, high: Duration, draw: u64) -> Duration {
+    let width = high.saturating_sub(low).as_nanos();
+    low + Duration::from_nanos(((u128::from(draw) * (width + 1)) >> 64) as u64)
 }

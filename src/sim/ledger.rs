@@ -36,7 +36,7 @@ pub struct Tally {
 }
 
 /// Messages of one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// `Wire::kind` of the request, or of the message.
     pub kind: &'static str,
@@ -47,7 +47,9 @@ pub struct Row {
 /// All that was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    rows: Vec<Row>,
+    /// In the order in which they first came. Apart from the tallies, because all are looked through for every message.
+    kinds: Vec<&'static str>,
+    tallies: Vec<[Tally; 4]>,
     deepest: usize,
 }
 
@@ -56,26 +58,28 @@ impl Ledger {
     #[inline]
     pub(super) fn count(&mut self, kind: &'static str, class: PathClass, bytes: u32) -> u8 {
         // One literal is mostly one address, and comparing that is cheap.
-        let same = |row: &Row| std::ptr::eq(row.kind, kind);
-        let row = self.rows.iter().position(same).unwrap_or_else(|| self.row(kind));
-        self.count_in(row as u8, class, bytes);
-        row as u8
+        let same = |known: &&str| std::ptr::eq(known.as_ptr(), kind.as_ptr());
+        let row = self.kinds.iter().position(same).filter(|row| self.kinds[*row].len() == kind.len());
+        let row = row.unwrap_or_else(|| self.row(kind)) as u8;
+        self.count_in(row, class, bytes);
+        row
     }
 
     /// Counts one more message of a kind that was counted before.
     #[inline]
     pub(super) fn count_in(&mut self, row: u8, class: PathClass, bytes: u32) {
-        let tally = &mut self.rows[usize::from(row)].tallies[class as usize];
+        let tally = &mut self.tallies[usize::from(row)][class as usize];
         tally.messages += 1;
         tally.bytes += u64::from(bytes);
     }
 
     #[cold]
     fn row(&mut self, kind: &'static str) -> usize {
-        self.rows.iter().position(|row| row.kind == kind).unwrap_or_else(|| {
-            self.rows.push(Row { kind, tallies: Default::default() });
-            assert!(self.rows.len() <= 256, "a protocol has at most 256 kinds of messages");
-            self.rows.len() - 1
+        self.kinds.iter().position(|known| *known == kind).unwrap_or_else(|| {
+            self.kinds.push(kind);
+            self.tallies.push(Default::default());
+            assert!(self.kinds.len() <= 256, "a protocol has at most 256 kinds of messages");
+            self.kinds.len() - 1
         })
     }
 
@@ -85,8 +89,8 @@ impl Ledger {
     }
 
     /// What was sent, in the order in which kinds first came.
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        self.kinds.iter().zip(&self.tallies).map(|(kind, tallies)| Row { kind, tallies: *tallies })
     }
 
     /// How many requests waited for a worker of one process at most.
@@ -109,7 +113,7 @@ mod tests {
         let elsewhere: &'static str = String::from("heartbeat").leak();
         assert_eq!(ledger.count(elsewhere, PathClass::SameHost, 1), row);
         let tally = |messages, bytes| Tally { messages, bytes };
-        let tallies: Vec<_> = ledger.rows().iter().map(|row| (row.kind, row.tallies)).collect();
+        let tallies: Vec<_> = ledger.rows().map(|row| (row.kind, row.tallies)).collect();
         assert_eq!(
             tallies,
             [

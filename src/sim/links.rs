@@ -14,7 +14,7 @@ use crate::protocol::{Address, EndReason, Input, LinkId, LinkInput, NodeId, Prot
 
 use super::calls::Target;
 use super::messages::Fate;
-use super::network::{Draws, GIVE_UP_NS, HostSet, Purpose, connect_retry_ns, retransmit_ns};
+use super::network::{Draws, GIVE_UP_NS, Hop, HostSet, Purpose, connect_retry_ns, retransmit_ns};
 use super::node::{End, NO_POOL};
 use super::{Due, Simulation};
 
@@ -161,7 +161,7 @@ impl<P: Protocol> Simulation<P> {
         let other = session.side(end.other()).node;
         let body = Body::Message(message);
         let Body::Message(message) = &body else { unreachable!("it was just made") };
-        match self.messages.fate(message, id, other) {
+        match self.messages.fate(message, id, other, self.now) {
             Fate::Drop => {}
             Fate::Delay(by_ns) => self.enqueue(index, end, body, by_ns),
             // TCP removes doubles, and statuses belong to calls.
@@ -212,6 +212,7 @@ impl<P: Protocol> Simulation<P> {
     /// A process is gone. Its host resets what it had open, after what was sent; without power there is silence.
     pub(super) fn end_links(&mut self, node: NodeId, power_lost: bool) {
         let links: Vec<_> = self.nodes[node.index()].links.drain(..).collect();
+        let silent = power_lost || self.hosts[self.nodes[node.index()].host.index()].silences > 0;
         for (_, index, end) in links {
             let now = self.now;
             let side = self.sessions[index].side(end);
@@ -219,7 +220,7 @@ impl<P: Protocol> Simulation<P> {
             if power_lost {
                 side.parcels.retain(|parcel| parcel.sent <= now);
             }
-            if !self.stop_connecting(index, end) && !power_lost {
+            if !self.stop_connecting(index, end) && !silent {
                 self.enqueue(index, end, Body::Reset, 0);
             }
             self.forget(index);
@@ -274,7 +275,8 @@ impl<P: Protocol> Simulation<P> {
             true => (session.acceptor.host, session.opener.host, Purpose::Connected),
         };
         let draws = self.link_draws(index, 0);
-        let flight = self.network.stream(from, to, BARE, &draws, purpose, attempt.count);
+        let hop = Hop { from, to, sent: attempt.sent };
+        let flight = self.network.stream(hop, BARE, &draws, purpose, attempt.count);
         let arrival = SimTime(attempt.sent.0.saturating_add(flight.last_ns));
         let sequence = self.queue.push(arrival, Due::Link(index));
         self.attempt_mut(index).due = sequence;
@@ -290,11 +292,13 @@ impl<P: Protocol> Simulation<P> {
         {
             return;
         }
+        let running = matches!(attempt.target, Target::Process(..)) && self.nodes[acceptor.index()].running();
+        let state = &self.hosts[target.index()];
         let silent = match attempt.refused {
-            false => self.network.blocked(source, target, attempt.sent) || !self.hosts[target.index()].on,
+            false if !state.on || !running && state.silences > 0 => true,
+            false => self.network.blocked(source, target, attempt.sent),
             true => self.network.blocked(target, source, attempt.sent),
         };
-        let running = matches!(attempt.target, Target::Process(..)) && self.nodes[acceptor.index()].running();
         match (silent, attempt.refused, running) {
             (true, ..) => {
                 let waited: u64 = (0..=attempt.count).map(connect_retry_ns).sum();
@@ -350,9 +354,10 @@ impl<P: Protocol> Simulation<P> {
             self.ledger.count(message.kind(), self.network.distance(source, target), bytes);
         }
         let draws = self.link_draws(index, number);
-        let flight = self.network.stream(source, target, bytes, &draws, purpose(end), 0);
+        let sent = self.sessions[index].side(end).wire_free.max(self.now);
+        let hop = Hop { from: source, to: target, sent };
+        let flight = self.network.stream(hop, bytes, &draws, purpose(end), 0);
         let side = self.sessions[index].side(end);
-        let sent = side.wire_free.max(self.now);
         side.wire_free = SimTime(sent.0.saturating_add(flight.last_ns - flight.first_ns));
         let arrival = SimTime(sent.0.saturating_add(flight.last_ns).saturating_add(more_ns));
         let arrival = arrival.max(side.last_arrival);
@@ -369,13 +374,15 @@ impl<P: Protocol> Simulation<P> {
         self.settle(receiver);
         let Some(session) = self.sessions.get_mut(index) else { return };
         let (source, target) = (session.side(end).host, session.side(end.other()).host);
+        // An end that is gone answers with a reset, unless its host is kept from it.
+        let mute = session.side(end.other()).link.is_none() && self.hosts[target.index()].silences > 0;
         let side = session.side(end);
         if side.due != sequence {
             return;
         }
         side.due = 0;
         let Some(head) = side.parcels.front() else { return };
-        let lost = self.network.blocked(source, target, head.sent) || !self.hosts[target.index()].on;
+        let lost = mute || self.network.blocked(source, target, head.sent) || !self.hosts[target.index()].on;
         if lost && !matches!(head.body, Body::Reset) {
             self.send_parcel_again(index, end);
             return;
@@ -398,7 +405,8 @@ impl<P: Protocol> Simulation<P> {
         let (now, last_arrival) = (self.now, side.last_arrival);
         let Some(head) = side.parcels.front_mut() else { return };
         if after_loss && head.sent < now {
-            let flight = self.network.stream(source, target, BARE, &draws, purpose(end), 1);
+            let hop = Hop { from: source, to: target, sent: now };
+            let flight = self.network.stream(hop, BARE, &draws, purpose(end), 1);
             head.sent = now;
             head.arrival = SimTime(now.0.saturating_add(flight.last_ns));
             // The loss goes on for those behind it.
@@ -432,7 +440,8 @@ impl<P: Protocol> Simulation<P> {
             self.forget(index);
             return;
         }
-        let flight = self.network.stream(source, target, BARE, &draws, purpose(end), head.attempt);
+        let hop = Hop { from: source, to: target, sent: head.sent };
+        let flight = self.network.stream(hop, BARE, &draws, purpose(end), head.attempt);
         head.arrival = SimTime(head.sent.0.saturating_add(flight.last_ns));
         let arrival = head.arrival;
         side.last_arrival = side.last_arrival.max(arrival);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::world::{Fault, MessageAction, MessageMatch};
-use crate::protocol::{Address, NodeId, Wire};
+use crate::protocol::{Address, NodeId, SimTime, Wire};
 
 /// What happens to one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ struct Interference {
     step: u32,
     matching: MessageMatch,
     action: MessageAction,
+    until: Option<SimTime>,
     /// Messages matched so far.
     matched: u64,
 }
@@ -44,14 +45,14 @@ struct Interference {
 impl Messages {
     /// What happens to this message. The step that began first decides; all of them count it.
     #[inline]
-    pub fn fate<W: Wire>(&mut self, message: &W, from: NodeId, to: NodeId) -> Fate {
-        if self.active.is_empty() { Fate::Pass } else { self.interfere(message, from, to) }
+    pub fn fate<W: Wire>(&mut self, message: &W, from: NodeId, to: NodeId, now: SimTime) -> Fate {
+        if self.active.is_empty() { Fate::Pass } else { self.interfere(message, from, to, now) }
     }
 
     #[cold]
-    fn interfere<W: Wire>(&mut self, message: &W, from: NodeId, to: NodeId) -> Fate {
+    fn interfere<W: Wire>(&mut self, message: &W, from: NodeId, to: NodeId, now: SimTime) -> Fate {
         let mut fate = Fate::Pass;
-        for Interference { matching, action, matched, .. } in &mut self.active {
+        for Interference { matching, action, until, matched, .. } in &mut self.active {
             let MessageMatch { kind, from: sources, to: targets, instance, nth } = matching;
             let matches = kind.as_ref().is_none_or(|kind| kind == message.kind())
                 && sources.as_ref().is_none_or(|sources| sources.contains(&from))
@@ -65,6 +66,10 @@ impl Messages {
                 fate = match action {
                     MessageAction::Drop => Fate::Drop,
                     MessageAction::Delay(by) => Fate::Delay(nanos(*by)),
+                    MessageAction::Hold => match until {
+                        Some(until) => Fate::Delay(until.0.saturating_sub(now.0)),
+                        None => Fate::Drop,
+                    },
                     MessageAction::Duplicate => Fate::Twice,
                     MessageAction::Fail { status, body } => {
                         Fate::Fail { status: *status, body: body.clone() }
@@ -78,10 +83,10 @@ impl Messages {
     }
 
     /// A step's interference begins; other faults are not for us.
-    pub fn begin(&mut self, step: u32, fault: &Fault) {
+    pub fn begin(&mut self, step: u32, fault: &Fault, until: Option<SimTime>) {
         if let Fault::Messages { matching, action } = fault {
             let (matching, action) = (matching.clone(), action.clone());
-            self.active.push(Interference { step, matching, action, matched: 0 });
+            self.active.push(Interference { step, matching, action, until, matched: 0 });
         }
     }
 

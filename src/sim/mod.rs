@@ -4,8 +4,8 @@
 //! machine, whose effects become new events. A run is a function of (world, settings, seed).
 //!
 //! Reading order: [`queue`], `lanes` and `slab` (what waits, and where it lies); `clock`, `latency`, `network`, `messages` (when
-//! things arrive), [`ledger`] (what is sent); `node` and `process` (who takes inputs); `calls`, `pools`, `links`, `datagrams`, `disk` (what effects become);
-//! `workload` and `faults` (what happens from outside).
+//! things arrive), [`ledger`] (what is sent); `node`, `process` and `balancer` (who takes inputs); `calls`, `pools`, `links`,
+//! `datagrams`, `disk` (what effects become); `workload`, `faults` and `triggers` (what happens from outside).
 //!
 //! # What is in flight is touched, too
 //!
@@ -23,6 +23,7 @@ mod network;
 mod messages;
 mod node;
 mod process;
+mod balancer;
 mod calls;
 mod pools;
 mod links;
@@ -30,16 +31,19 @@ mod datagrams;
 mod disk;
 mod workload;
 mod faults;
+mod triggers;
 
 use std::sync::Arc;
 
 use crate::history::{Digest, Observer, Record};
 use crate::plan::World;
-use crate::plan::world::{Behind, Step, Traffic};
+use crate::plan::world::{Behind, Step, Traffic, Trigger};
 use crate::protocol::{Effect, Key, NodeId, Protocol, SimTime};
 
+use balancer::Checked;
 use calls::Exchange;
 use datagrams::Packet;
+use faults::Flapping;
 use lanes::Lanes;
 use ledger::Ledger;
 use links::Session;
@@ -48,6 +52,7 @@ use network::Network;
 use node::{DiskState, HostState, Node};
 use queue::Queue;
 use slab::Slab;
+use triggers::TriggerState;
 use workload::{Probe, TrafficState};
 
 /// How a run ended.
@@ -78,6 +83,7 @@ pub struct Simulation<P: Protocol> {
     disks: Vec<DiskState>,
     nodes: Vec<Node<P>>,
     addresses: Vec<AddressState>,
+    checks: Vec<Checked>,
     network: Network,
     messages: Messages,
     ledger: Ledger,
@@ -89,6 +95,12 @@ pub struct Simulation<P: Protocol> {
     starved: bool,
     steps: Arc<[Step]>,
     step_active: Vec<bool>,
+    flapping: Vec<Flapping>,
+    triggers: Arc<[Trigger]>,
+    trigger_states: Vec<TriggerState>,
+    /// Triggers that count. While there is none, nobody looks at records.
+    armed: u32,
+    root: Key,
     traffic: Arc<[Traffic]>,
     traffic_states: Vec<TrafficState>,
     /// The process of each instance.
@@ -108,6 +120,9 @@ pub struct Simulation<P: Protocol> {
 enum Due {
     Step(u32),
     Undo(u32),
+    Arm(u32),
+    Check(u32),
+    Flap(u32),
     Start(NodeId),
     Deadline(NodeId),
     Call(u32),
@@ -171,7 +186,8 @@ impl<P: Protocol> Simulation<P> {
                 .iter()
                 .map(|entry| AddressState { behind: entry.behind.clone(), turn: 0 })
                 .collect(),
-            network: Network::new(world),
+            checks: world.checks.iter().map(Checked::new).collect(),
+            network: Network::new(world, root.child("network")),
             messages: Messages::default(),
             ledger: Ledger::default(),
             calls: Slab::new(),
@@ -181,6 +197,11 @@ impl<P: Protocol> Simulation<P> {
             starved: false,
             steps: world.steps.clone().into(),
             step_active: vec![false; world.steps.len()],
+            flapping: Vec::new(),
+            triggers: world.triggers.clone().into(),
+            trigger_states: vec![TriggerState::default(); world.triggers.len()],
+            armed: 0,
+            root,
             traffic: world.traffic.clone().into(),
             traffic_states: workload::states(&world.traffic),
             instances,
@@ -191,9 +212,14 @@ impl<P: Protocol> Simulation<P> {
             next_ticket: 1,
         };
         for (index, step) in (0..).zip(&world.steps) {
-            simulation.queue.push(step.at, Due::Step(index));
+            if step.trigger.is_none() {
+                simulation.queue.push(step.at, Due::Step(index));
+            }
         }
-        for (id, process) in (0..).map(NodeId).zip(&world.processes) {
+        simulation.arm_first();
+        simulation.begin_checks();
+        let starting = (0..).map(NodeId).zip(&world.processes);
+        for (id, process) in starting.filter(|(_, process)| process.start < SimTime::MAX) {
             simulation.queue.push(process.start, Due::Start(id));
         }
         for (line, traffic) in (0..).zip(&world.traffic) {
@@ -214,6 +240,9 @@ impl<P: Protocol> Simulation<P> {
             match entry.event {
                 Due::Step(step) => self.begin_step(step),
                 Due::Undo(step) => self.end_step(step),
+                Due::Check(balancer) => self.on_check(balancer),
+                Due::Arm(trigger) => self.arm_trigger(trigger),
+                Due::Flap(step) => self.flap(step, entry.sequence),
                 Due::Start(node) => self.start(node),
                 Due::Deadline(node) => self.on_deadline(node, entry.sequence),
                 Due::Call(call) => self.on_call(call, entry.sequence),
@@ -225,6 +254,9 @@ impl<P: Protocol> Simulation<P> {
                 Due::Flush(node) => self.on_flush(node, entry.sequence),
                 Due::Traffic(line) => self.on_traffic(line),
                 Due::Probe(probe) => self.on_probe(probe),
+            }
+            if self.armed > 0 && !self.records.is_empty() {
+                self.watch();
             }
             for record in self.records.drain(..) {
                 observer.record(&record);

@@ -5,6 +5,9 @@
 //! before it began, and one that would arrive after it ends. Changes of latency, loss and bandwidth touch what is sent after
 //! they begin. The path of a host to itself is never cut.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use crate::plan::world::{Fault, HostId, PathChange, Paths, Quality, World};
 use crate::protocol::random::happens;
 use crate::protocol::{Key, SimTime};
@@ -51,6 +54,14 @@ impl Draws {
     }
 }
 
+/// From where to where something is sent, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hop {
+    pub from: HostId,
+    pub to: HostId,
+    pub sent: SimTime,
+}
+
 /// When a message's first and last byte arrive, after its sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flight {
@@ -65,23 +76,27 @@ pub(super) struct Network {
     /// The region of each zone.
     regions: Vec<u32>,
     zone_count: usize,
+    /// Where the bursts of loss of each zone's paths come from, and of the paths that a step changes.
+    zone_numbers: Vec<u32>,
+    key: Key,
     /// By (source zone, target zone): an index into `qualities`.
     classes: Vec<u16>,
     same_host: u16,
     /// Named pairs of hosts, sorted.
     pairs: Vec<(HostId, HostId, u16)>,
     qualities: Vec<Prepared>,
-    cuts: Vec<Cut>,
-    changes: Vec<Change>,
     /// Cuts in force.
-    active: usize,
+    cuts: Vec<Cut>,
+    /// Those that were mended, and when, the last one at the end: what was sent before may still be on its way.
+    mended: VecDeque<(SimTime, Shape)>,
+    changes: Vec<Change>,
     last_mended: SimTime,
 }
 
 #[derive(Clone, Debug)]
 struct Prepared {
     latency: Distribution,
-    loss_ppm: u32,
+    loss: Loss,
     duplicate_ppm: u32,
     reorder_ppm: u32,
     bandwidth: Option<u64>,
@@ -90,17 +105,33 @@ struct Prepared {
 /// What is true of a path at one moment.
 struct Current<'a> {
     latency: &'a Distribution,
-    loss_ppm: u32,
+    loss: &'a Loss,
     duplicate_ppm: u32,
     reorder_ppm: u32,
     bandwidth: Option<u64>,
+}
+
+/// Which packets a path loses.
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    ppm: u32,
+    /// It loses all for a while rather than each on its own.
+    bursts: Option<Bursts>,
+}
+
+/// Time cut into cycles of equal length, each with one burst of loss at a moment drawn for it: a pure function of key and time, so
+/// that nothing has to be kept of any path.
+#[derive(Clone, Copy, Debug)]
+struct Bursts {
+    key: Key,
+    length_ns: u64,
+    cycle_ns: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Cut {
     step: u32,
     shape: Shape,
-    mended: Option<SimTime>,
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +139,7 @@ enum Shape {
     /// Group of each host; 0 is none.
     Groups(Box<[u16]>),
     OneWay(HostSet, HostSet),
+    BothWays(HostSet, HostSet),
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +148,7 @@ struct Change {
     from: HostSet,
     to: HostSet,
     latency: Option<Distribution>,
+    loss: Option<Loss>,
     change: PathChange,
 }
 
@@ -138,10 +171,10 @@ impl HostSet {
 }
 
 impl Network {
-    pub fn new(world: &World) -> Network {
+    pub fn new(world: &World, key: Key) -> Network {
         let mut qualities = Vec::new();
         let mut add = |quality: &Quality| {
-            qualities.push(Prepared::new(quality));
+            qualities.push(Prepared::new(quality, key.child("zones")));
             u16::try_from(qualities.len() - 1).expect("fewer than 65,536 classes of path")
         };
         let Paths { same_host, same_zone, same_region, cross_region, zones, regions, hosts } = &world.paths;
@@ -170,13 +203,15 @@ impl Network {
             zones: world.hosts.iter().map(|host| host.zone.0).collect(),
             regions: world.zones.iter().map(|zone| zone.region.0).collect(),
             zone_count: world.zones.len(),
+            zone_numbers: world.zones.iter().map(|zone| stable(key.child(&zone.name))).collect(),
+            key,
             classes,
             same_host,
             pairs,
             qualities,
             cuts: Vec::new(),
+            mended: VecDeque::new(),
             changes: Vec::new(),
-            active: 0,
             last_mended: SimTime::ZERO,
         }
     }
@@ -196,44 +231,45 @@ impl Network {
     /// Whether a packet sent at `sent` that would arrive now meets a cut on its way.
     #[inline]
     pub fn blocked(&self, from: HostId, to: HostId, sent: SimTime) -> bool {
-        (self.active > 0 || sent < self.last_mended) && self.blocked_by_some(from, to, sent)
+        (!self.cuts.is_empty() || sent < self.last_mended) && self.blocked_by_some(from, to, sent)
     }
 
     #[cold]
     fn blocked_by_some(&self, from: HostId, to: HostId, sent: SimTime) -> bool {
-        let in_force = |cut: &&Cut| cut.mended.is_none_or(|mended| sent < mended);
-        from != to && self.cuts.iter().filter(in_force).any(|cut| cut.shape.stops(from, to))
+        let stops = |shape: &Shape| shape.stops(from, to);
+        let mended = || self.mended.iter().rev().take_while(|(mended, _)| sent < *mended);
+        from != to
+            && (self.cuts.iter().any(|cut| stops(&cut.shape)) || mended().any(|(_, shape)| stops(shape)))
     }
 
     /// The flight of one message over a TCP connection: loss costs time, not the message. A message counts as one packet for
     /// loss.
     #[inline]
-    pub fn stream(
-        &self,
-        from: HostId,
-        to: HostId,
-        bytes: u32,
-        draws: &Draws,
-        purpose: Purpose,
-        attempt: u32,
-    ) -> Flight {
-        let path = self.current(from, to);
+    pub fn stream(&self, hop: Hop, bytes: u32, draws: &Draws, purpose: Purpose, attempt: u32) -> Flight {
+        let path = self.current(hop.from, hop.to);
         let mut first_ns = path.latency.at(draws.draw(purpose, attempt * 64));
-        if path.loss_ppm > 0 {
-            let mut lost = 0;
-            while lost < 15 && happens(draws.draw(purpose, attempt * 64 + 1 + lost), path.loss_ppm) {
-                first_ns = first_ns.saturating_add(retransmit_ns(lost));
+        if path.loss.ppm > 0 {
+            let (mut lost, mut waited_ns) = (0, 0u64);
+            while lost < 15 {
+                let sent = SimTime(hop.sent.0.saturating_add(waited_ns));
+                if !self
+                    .loses(path.loss, Hop { sent, ..hop }, || draws.draw(purpose, attempt * 64 + 1 + lost))
+                {
+                    break;
+                }
+                waited_ns = waited_ns.saturating_add(retransmit_ns(lost));
                 lost += 1;
             }
+            first_ns = first_ns.saturating_add(waited_ns);
         }
         Flight { first_ns, last_ns: first_ns.saturating_add(transfer_ns(bytes, path.bandwidth)) }
     }
 
     /// The flight of one datagram, none if it is lost. `copy` is 0, or 1 for the second of a doubled one.
-    pub fn packet(&self, from: HostId, to: HostId, bytes: u32, draws: &Draws, copy: u32) -> Option<u64> {
-        let path = self.current(from, to);
+    pub fn packet(&self, hop: Hop, bytes: u32, draws: &Draws, copy: u32) -> Option<u64> {
+        let path = self.current(hop.from, hop.to);
         let draw = |n| draws.draw(Purpose::Datagram, copy * 64 + n);
-        if happens(draw(1), path.loss_ppm) {
+        if self.loses(path.loss, hop, || draw(1)) {
             return None;
         }
         let mut flight = path.latency.at(draw(0)).saturating_add(transfer_ns(bytes, path.bandwidth));
@@ -244,6 +280,17 @@ impl Network {
         Some(flight)
     }
 
+    #[inline]
+    fn loses(&self, loss: &Loss, hop: Hop, draw: impl FnOnce() -> u64) -> bool {
+        match &loss.bursts {
+            None => happens(draw(), loss.ppm),
+            Some(bursts) => {
+                let number = |host: HostId| self.zone_numbers[self.zones[host.index()] as usize];
+                bursts.cover(hop.sent, number(hop.from), number(hop.to))
+            }
+        }
+    }
+
     /// Whether a datagram is doubled.
     pub fn doubles(&self, from: HostId, to: HostId, draws: &Draws) -> bool {
         let duplicate_ppm = self.current(from, to).duplicate_ppm;
@@ -251,7 +298,7 @@ impl Network {
     }
 
     /// A step's fault of the network begins; others are not for us.
-    pub fn begin(&mut self, step: u32, fault: &Fault) {
+    pub fn begin(&mut self, step: u32, name: &str, fault: &Fault) {
         let hosts = self.zones.len();
         let shape = match fault {
             Fault::Partition { groups } => {
@@ -264,42 +311,51 @@ impl Network {
                 Shape::Groups(of)
             }
             Fault::Cut { from, to } => Shape::OneWay(HostSet::new(from, hosts), HostSet::new(to, hosts)),
+            Fault::Flap { from, to, both_ways: false, .. } => {
+                Shape::OneWay(HostSet::new(from, hosts), HostSet::new(to, hosts))
+            }
+            Fault::Flap { from, to, both_ways: true, .. } => {
+                Shape::BothWays(HostSet::new(from, hosts), HostSet::new(to, hosts))
+            }
             Fault::Path { from, to, change } => {
                 self.changes.push(Change {
                     step,
                     from: HostSet::new(from, hosts),
                     to: HostSet::new(to, hosts),
                     latency: change.latency.as_ref().map(Distribution::new),
+                    loss: change
+                        .loss_ppm
+                        .map(|ppm| Loss::new(ppm, change.burst, self.key.child("step").child(name))),
                     change: change.clone(),
                 });
                 return;
             }
             _ => return,
         };
-        self.cuts.push(Cut { step, shape, mended: None });
-        self.active += 1;
+        self.cuts.push(Cut { step, shape });
     }
 
     /// A step's fault of the network ends.
     pub fn end(&mut self, step: u32, now: SimTime) {
         self.changes.retain(|change| change.step != step);
-        // What was given up long ago no longer asks about old cuts.
-        self.cuts.retain(|cut| cut.mended.is_none_or(|mended| now.0 - mended.0 <= GIVE_UP_NS));
-        for cut in self.cuts.iter_mut().filter(|cut| cut.step == step && cut.mended.is_none()) {
-            cut.mended = Some(now);
-            self.active -= 1;
+        for Cut { shape, .. } in self.cuts.extract_if(.., |cut| cut.step == step) {
+            self.mended.push_back((now, shape));
             self.last_mended = now;
+        }
+        // What was given up long ago no longer asks about old cuts.
+        while self.mended.front().is_some_and(|(mended, _)| now.0 - mended.0 > GIVE_UP_NS) {
+            self.mended.pop_front();
         }
     }
 
     #[inline]
     fn current(&self, from: HostId, to: HostId) -> Current<'_> {
         let class = self.class(from, to);
-        let Prepared { latency, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } =
+        let Prepared { latency, loss, duplicate_ppm, reorder_ppm, bandwidth } =
             &self.qualities[usize::from(class)];
         let mut current = Current {
             latency,
-            loss_ppm: *loss_ppm,
+            loss,
             duplicate_ppm: *duplicate_ppm,
             reorder_ppm: *reorder_ppm,
             bandwidth: *bandwidth,
@@ -307,9 +363,9 @@ impl Network {
         for change in &self.changes {
             if change.from.contains(from) && change.to.contains(to) {
                 current.latency = change.latency.as_ref().unwrap_or(current.latency);
-                let PathChange { latency: _, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } =
+                let PathChange { latency: _, loss_ppm: _, burst: _, duplicate_ppm, reorder_ppm, bandwidth } =
                     &change.change;
-                current.loss_ppm = loss_ppm.unwrap_or(current.loss_ppm);
+                current.loss = change.loss.as_ref().unwrap_or(current.loss);
                 current.duplicate_ppm = duplicate_ppm.unwrap_or(current.duplicate_ppm);
                 current.reorder_ppm = reorder_ppm.unwrap_or(current.reorder_ppm);
                 current.bandwidth = bandwidth.or(current.bandwidth);
@@ -334,16 +390,42 @@ impl Network {
 }
 
 impl Prepared {
-    fn new(quality: &Quality) -> Prepared {
-        let Quality { latency, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } = quality;
+    fn new(quality: &Quality, key: Key) -> Prepared {
+        let Quality { latency, loss_ppm, burst, duplicate_ppm, reorder_ppm, bandwidth } = quality;
         Prepared {
             latency: Distribution::new(latency),
-            loss_ppm: *loss_ppm,
+            loss: Loss::new(*loss_ppm, *burst, key),
             duplicate_ppm: *duplicate_ppm,
             reorder_ppm: *reorder_ppm,
             bandwidth: *bandwidth,
         }
     }
+}
+
+impl Loss {
+    fn new(ppm: u32, burst: Option<Duration>, key: Key) -> Loss {
+        let bursts = burst.filter(|_| ppm > 0).map(|length| {
+            let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1);
+            let cycle_ns = u128::from(length_ns) * 1_000_000 / u128::from(ppm);
+            Bursts { key, length_ns, cycle_ns: u64::try_from(cycle_ns).unwrap_or(u64::MAX).max(length_ns) }
+        });
+        Loss { ppm, bursts }
+    }
+}
+
+impl Bursts {
+    /// Whether a moment lies in a burst of the paths between these zones.
+    fn cover(&self, at: SimTime, from: u32, to: u32) -> bool {
+        let (cycle, within) = (at.0 / self.cycle_ns, at.0 % self.cycle_ns);
+        let room = u128::from(self.cycle_ns - self.length_ns) + 1;
+        let begin = ((u128::from(self.key.draw(from, to, 0, cycle)) * room) >> 64) as u64;
+        (begin..begin + self.length_ns).contains(&within)
+    }
+}
+
+/// A number that does not depend on how many others there are.
+fn stable(key: Key) -> u32 {
+    key.draw(0, 0, 0, 0) as u32
 }
 
 impl Shape {
@@ -354,6 +436,9 @@ impl Shape {
                 source != 0 && target != 0 && source != target
             }
             Shape::OneWay(sources, targets) => sources.contains(from) && targets.contains(to),
+            Shape::BothWays(ones, others) => {
+                ones.contains(from) && others.contains(to) || others.contains(from) && ones.contains(to)
+            }
         }
     }
 }
@@ -383,8 +468,12 @@ mod tests {
 
     const DRAWS: fn() -> Draws = || Draws { key: Key::root(1), channel: 0, receiver: 0, counter: 0 };
 
+    fn hop(from: u32, to: u32) -> Hop {
+        Hop { from: HostId(from), to: HostId(to), sent: SimTime::ZERO }
+    }
+
     fn latency_ms(network: &Network, from: u32, to: u32) -> u64 {
-        let flight = network.stream(HostId(from), HostId(to), 0, &DRAWS(), Purpose::Request, 0);
+        let flight = network.stream(hop(from, to), 0, &DRAWS(), Purpose::Request, 0);
         flight.first_ns / 1_000_000
     }
 
@@ -402,7 +491,7 @@ mod tests {
     #[test]
     fn a_path_has_the_quality_of_its_most_special_class() {
         let mut world = two_regions();
-        let general = Network::new(&world);
+        let general = Network::new(&world, Key::root(1));
         let check = |network: &Network, expected: [(u32, u32, u64); 5]| {
             for (from, to, expected) in expected {
                 assert_eq!(latency_ms(network, from, to), expected, "from {from} to {to}");
@@ -411,23 +500,32 @@ mod tests {
         check(&general, [(0, 0, 0), (0, 1, 10), (0, 2, 20), (0, 3, 30), (3, 0, 30)]);
         world.paths.regions =
             vec![(RegionId(0), RegionId(1), fixed(31)), (RegionId(0), RegionId(0), fixed(21))];
-        check(&Network::new(&world), [(0, 1, 10), (0, 2, 21), (0, 3, 31), (2, 3, 31), (3, 0, 30)]);
+        check(
+            &Network::new(&world, Key::root(1)),
+            [(0, 1, 10), (0, 2, 21), (0, 3, 31), (2, 3, 31), (3, 0, 30)],
+        );
         world.paths.zones = vec![(ZoneId(0), ZoneId(2), fixed(32)), (ZoneId(0), ZoneId(0), fixed(11))];
-        check(&Network::new(&world), [(0, 0, 0), (0, 1, 11), (0, 3, 32), (2, 3, 31), (3, 0, 30)]);
+        check(
+            &Network::new(&world, Key::root(1)),
+            [(0, 0, 0), (0, 1, 11), (0, 3, 32), (2, 3, 31), (3, 0, 30)],
+        );
         world.paths.hosts = vec![(HostId(0), HostId(3), fixed(33)), (HostId(0), HostId(0), fixed(1))];
-        check(&Network::new(&world), [(0, 0, 1), (1, 1, 0), (0, 3, 33), (1, 3, 32), (3, 0, 30)]);
+        check(
+            &Network::new(&world, Key::root(1)),
+            [(0, 0, 1), (1, 1, 0), (0, 3, 33), (1, 3, 32), (3, 0, 30)],
+        );
     }
 
     #[test]
     fn changes_of_a_path_add_up_and_end() {
-        let mut network = Network::new(&two_regions());
+        let mut network = Network::new(&two_regions(), Key::root(1));
         let fault = |change| Fault::Path { from: vec![HostId(0)], to: vec![HostId(1)], change };
         let slow = PathChange { latency: Some(fixed(500).latency), ..PathChange::default() };
         let narrow = PathChange { bandwidth: Some(1_000), ..PathChange::default() };
-        network.begin(0, &fault(slow));
-        network.begin(1, &fault(narrow));
+        network.begin(0, "", &fault(slow));
+        network.begin(1, "", &fault(narrow));
         let flight = |network: &Network| {
-            let flight = network.stream(HostId(0), HostId(1), 100, &DRAWS(), Purpose::Request, 0);
+            let flight = network.stream(hop(0, 1), 100, &DRAWS(), Purpose::Request, 0);
             (flight.first_ns / 1_000_000, flight.last_ns / 1_000_000)
         };
         assert_eq!((flight(&network), latency_ms(&network, 1, 0)), ((500, 600), 10));
@@ -439,15 +537,15 @@ mod tests {
 
     #[test]
     fn groups_and_directions_are_cut_as_said() {
-        let mut network = Network::new(&two_regions());
+        let mut network = Network::new(&two_regions(), Key::root(1));
         let hosts = |hosts: &[u32]| hosts.iter().copied().map(HostId).collect::<Vec<_>>();
         let blocked =
             |network: &Network, from, to, sent| network.blocked(HostId(from), HostId(to), SimTime(sent));
-        network.begin(0, &Fault::Partition { groups: vec![hosts(&[0, 1]), hosts(&[2])] });
+        network.begin(0, "", &Fault::Partition { groups: vec![hosts(&[0, 1]), hosts(&[2])] });
         assert!(blocked(&network, 0, 2, 5) && blocked(&network, 2, 1, 5));
         assert!(!blocked(&network, 0, 1, 5), "one group");
         assert!(!blocked(&network, 0, 3, 5) && !blocked(&network, 3, 2, 5), "in no group");
-        network.begin(1, &Fault::Cut { from: hosts(&[0]), to: hosts(&[0, 3]) });
+        network.begin(1, "", &Fault::Cut { from: hosts(&[0]), to: hosts(&[0, 3]) });
         assert!(blocked(&network, 0, 3, 5) && !blocked(&network, 3, 0, 5));
         assert!(!blocked(&network, 0, 0, 5), "a host reaches itself");
         network.end(0, SimTime(10));
@@ -461,11 +559,11 @@ mod tests {
         let mut world = two_regions();
         world.paths.same_zone =
             Quality { loss_ppm: 500_000, ..quality(Latency::Fixed(std::time::Duration::ZERO)) };
-        let network = Network::new(&world);
+        let network = Network::new(&world, Key::root(1));
         let mut seen = std::collections::BTreeSet::new();
         for counter in 0..200 {
             let draws = Draws { counter, ..DRAWS() };
-            let flight = network.stream(HostId(0), HostId(1), 0, &draws, Purpose::Request, 0);
+            let flight = network.stream(hop(0, 1), 0, &draws, Purpose::Request, 0);
             seen.insert(flight.first_ns / 1_000_000);
         }
         let first: Vec<u64> = seen.into_iter().take(5).collect();

@@ -17,6 +17,8 @@ pub(super) struct HostState {
     pub clock: Clock,
     /// Without power a host neither sends nor answers.
     pub on: bool,
+    /// How many faults keep it from refusing and resetting.
+    pub silences: u32,
 }
 
 /// The disk of a host.
@@ -31,7 +33,7 @@ pub(super) struct DiskState {
 
 impl HostState {
     pub fn new(host: &Host, epoch_ms: i64) -> HostState {
-        HostState { clock: Clock::new(epoch_ms, host.clock), on: true }
+        HostState { clock: Clock::new(epoch_ms, host.clock), on: true, silences: 0 }
     }
 }
 

@@ -4,4 +4,5 @@ pub(super) mod toy;
 mod calls;
 mod links;
 mod hosts;
+mod faults;
 mod runs;

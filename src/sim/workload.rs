@@ -10,7 +10,7 @@ use crate::history::{CallResult, Record, What};
 use crate::plan::world::Traffic;
 use crate::protocol::{Answer, Input, InstanceId, NodeId, Operation, Protocol, SimTime, Ticket};
 
-use super::network::{Draws, Purpose};
+use super::network::{Draws, Hop, Purpose};
 use super::node::{Asker, Try};
 use super::{Due, Simulation};
 
@@ -128,9 +128,10 @@ impl<P: Protocol> Simulation<P> {
         let probe = &self.probes[index];
         let caller = &self.nodes[self.traffic[probe.of.line as usize].caller.index()];
         let target = &self.nodes[probe.target.index()];
-        let host_on = self.hosts[target.host.index()].on;
+        let host = &self.hosts[target.host.index()];
+        let refuses = host.on && host.silences == 0;
         let next = match probe.stage {
-            Stage::Forth if !target.running() => match host_on {
+            Stage::Forth if !target.running() => match refuses {
                 true => Stage::Back(CallResult::DeadInstance),
                 false => Stage::Lost(CallResult::DeadInstance),
             },
@@ -173,7 +174,8 @@ impl<P: Protocol> Simulation<P> {
         let TrafficState { channel, counter } = self.traffic_states[line as usize];
         let draws = Draws { key: caller.key, channel, receiver: target.stable, counter };
         let (from, to) = if back { (target.host, caller.host) } else { (caller.host, target.host) };
-        let flight = self.network.stream(from, to, PROBE_BYTES, &draws, Purpose::Probe, u32::from(back));
+        let hop = Hop { from, to, sent: self.now };
+        let flight = self.network.stream(hop, PROBE_BYTES, &draws, Purpose::Probe, u32::from(back));
         let arrival = SimTime(self.now.0.saturating_add(flight.last_ns));
         let at = match stage {
             Stage::Forth | Stage::Back(_) if arrival <= timeout => arrival,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regsim::history::{Record, What};
 use regsim::plan::World;
-use regsim::plan::world::{Fault, HostId, Step};
+use regsim::plan::world::{Fault, HostId, Step, Unflushed};
 use regsim::protocol::{Address, InstanceId, NodeId, Operation, Protocol, ServiceId};
 use regsim::sim::Simulation;
 
@@ -94,7 +94,7 @@ fn logs(names: &[&str], seed: u64) -> (u64, Vec<String>) {
         let write = |n: u32| ask(u64::from(n) * 7, node, Operation::Register { instance: InstanceId(n) });
         steps.extend((0..200).map(write));
         steps.push(during(300, 400, Fault::FullDisk { hosts: vec![HostId(node)] }));
-        steps.push(at(700, Fault::PowerOff { hosts: vec![HostId(node)] }));
+        steps.push(at(700, Fault::PowerOff { hosts: vec![HostId(node)], unflushed: Unflushed::Drawn }));
         steps.push(at(900, Fault::Restart { processes: vec![NodeId(node)], wipe_disk: false }));
     }
     run::<ReplicatedLog>(&rough(names, steps), ids().map(config).collect(), seed)

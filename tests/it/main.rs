@@ -5,14 +5,17 @@ mod toys;
 
 mod arrows;
 mod clusters;
+mod cures;
 mod determinism;
 mod fidelity;
 mod docs;
 mod effects;
 mod keys;
 mod last_writer;
+mod mutations;
 mod parity;
 mod power_loss;
 mod seam;
 mod settings;
 mod timeline;
+mod words;

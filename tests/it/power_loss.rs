@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use regsim::history::{Observer, Record, What};
-use regsim::plan::world::{Fault, HostId};
+use regsim::plan::world::{Fault, HostId, Unflushed};
 use regsim::protocol::{
     Address, Answer, Event, Gauge, InstanceId, Key, NodeId, Operation, Origin, SimTime, Ticket,
 };
@@ -78,7 +78,10 @@ fn run(seed: u64, acknowledge_before_flush: bool) -> (Durability, Simulation<Rep
         }
         let hosts = if random.random_range(0..2) == 0 { vec![0] } else { vec![0, 1, 2] };
         let processes = hosts.iter().map(|host| NodeId(*host)).collect();
-        steps.push(at(off, Fault::PowerOff { hosts: hosts.into_iter().map(HostId).collect() }));
+        steps.push(at(
+            off,
+            Fault::PowerOff { hosts: hosts.into_iter().map(HostId).collect(), unflushed: Unflushed::Drawn },
+        ));
         steps.push(at(off + 50, Fault::Restart { processes, wipe_disk: false }));
     }
     let keep = 200;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use regsim::history::{Record, What};
 use regsim::plan::World;
-use regsim::plan::world::{AddressEntry, Behind, Fault, HostId, MessageAction, MessageMatch, PathChange};
+use regsim::plan::world::{
+    AddressEntry, Behind, Fault, HostId, MessageAction, MessageMatch, PathChange, Unflushed,
+};
 use regsim::protocol::{Address, InstanceId, NodeId, Operation, Protocol, ServiceId, SimTime, Status};
 use regsim::sim::{End, Simulation};
 
@@ -95,7 +97,7 @@ fn logs() -> (BTreeSet<&'static str>, Vec<Record>) {
     let restart = |processes: &[NodeId]| Fault::Restart { processes: processes.to_vec(), wipe_disk: false };
     steps.extend([
         // What the primary has not flushed, it loses, and the backups must drop it.
-        at(400, Fault::PowerOff { hosts: vec![HostId(0)] }),
+        at(400, Fault::PowerOff { hosts: vec![HostId(0)], unflushed: Unflushed::Drawn }),
         at(800, restart(&[primary])),
         at(1000, Fault::Crash { processes: vec![backup] }),
         at(1050, restart(&[backup])),

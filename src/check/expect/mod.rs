@@ -3,6 +3,7 @@
 //! Expectations that name an invariant or convergence are judged where those live; what is here are the ones over single events, gauges,
 //! listings, moments and calls. Each kind is a small fold of its own.
 
+mod answers;
 mod gauge;
 mod moments;
 
@@ -10,8 +11,8 @@ use super::cluster::Cluster;
 use super::verdict::{Finding, Verdict};
 use crate::history::{CallResult, Record, What};
 use crate::plan::world::World;
-use crate::plan::{Expectation, Expected, Pattern, Range};
-use crate::protocol::{Event, InstanceId, SimTime, Status};
+use crate::plan::{Expectation, Expected, Range};
+use crate::protocol::SimTime;
 
 /// One expectation and what has been seen for it.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ enum Seen {
     Listed(Option<Result<(), String>>),
     /// The moments looked for.
     Moments(moments::Search),
+    /// Answers to requests.
+    Answers(answers::Answers),
     /// Calls answered and made, and the first that was not answered.
     Calls { answered: u64, made: u64, first_lost: Option<SimTime> },
 }
@@ -51,6 +54,7 @@ impl<'p> Evaluation<'p> {
                 Seen::Moments(moments::Search::new(vec![from.clone(), to.clone()]))
             }
             Expected::Order(moments) => Seen::Moments(moments::Search::new(moments.clone())),
+            Expected::Answered { steps, status } => Seen::Answers(answers::Answers::new(steps, *status)),
             Expected::Calls { .. } => Seen::Calls { answered: 0, made: 0, first_lost: None },
         };
         Evaluation { expectation, world, seen }
@@ -75,19 +79,20 @@ impl<'p> Evaluation<'p> {
     pub fn record(&mut self, record: &Record, cluster: &Cluster<'_>) {
         match (&self.expectation.expected, &mut self.seen) {
             (Expected::Never(pattern) | Expected::Sometimes(pattern), Seen::Matches { count, first })
-                if matches(pattern, record) =>
+                if pattern.matches(record) =>
             {
                 *count += 1;
                 first.get_or_insert(record.at);
             }
             (Expected::Count { pattern, from, to, .. }, Seen::Matches { count, first })
-                if (*from..=*to).contains(&record.at) && matches(pattern, record) =>
+                if (*from..=*to).contains(&record.at) && pattern.matches(record) =>
             {
                 *count += 1;
                 first.get_or_insert(record.at);
             }
             (expected @ Expected::Gauge { .. }, Seen::Gauge(watch)) => watch.record(expected, record),
             (_, Seen::Moments(search)) => search.record(record, cluster),
+            (_, Seen::Answers(answers)) => answers.record(record),
             (
                 Expected::Calls { callers, service, from, to, .. },
                 Seen::Calls { answered, made, first_lost },
@@ -142,6 +147,7 @@ impl<'p> Evaluation<'p> {
             },
             (Expected::Delay { is, .. }, Seen::Moments(search)) => search.delay(*is),
             (Expected::Order(_), Seen::Moments(search)) => search.order(),
+            (Expected::Answered { .. }, Seen::Answers(answers)) => answers.finish(),
             (Expected::Calls { to, success, .. }, Seen::Calls { answered, made, first_lost }) => {
                 if end < *to {
                     (Verdict::Inconclusive, None, format!("the run ends before {to}"))
@@ -185,29 +191,4 @@ fn listed_at(cluster: &Cluster<'_>, expected: &Expected) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Whether a record is an event that the pattern means.
-fn matches(pattern: &Pattern, record: &Record) -> bool {
-    let What::Event { node, event } = &record.what else { return false };
-    let (instance, status) = subject(event);
-    event.name() == pattern.event
-        && pattern.nodes.as_ref().is_none_or(|nodes| nodes.contains(node))
-        && pattern.instances.as_ref().is_none_or(|all| instance.is_some_and(|it| all.contains(&it)))
-        && pattern.status.is_none_or(|wanted| status == Some(wanted))
-}
-
-fn subject(event: &Event) -> (Option<InstanceId>, Option<Status>) {
-    match event {
-        Event::Registered { instance, status, .. }
-        | Event::Changed { instance, status, .. }
-        | Event::Announced { instance, status, .. } => (Some(*instance), Some(*status)),
-        Event::Renewed { instance, .. }
-        | Event::NotFound { instance, .. }
-        | Event::Deregistered { instance, .. }
-        | Event::Evicted { instance }
-        | Event::Joined { instance }
-        | Event::MetadataChanged { instance } => (Some(*instance), None),
-        Event::EvictionPass { .. } | Event::Adopted { .. } | Event::Gauge { .. } => (None, None),
-    }
 }

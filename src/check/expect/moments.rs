@@ -36,7 +36,7 @@ impl Search {
                 Moment::Event { pattern, nth } => {
                     // A fixed time is found at once, so it may still be to come.
                     let early = place > 0 && self.found[place - 1].is_some_and(|before| before > record.at);
-                    if begun && !early && super::matches(pattern, record) {
+                    if begun && !early && pattern.matches(record) {
                         self.matched[place] += 1;
                         if self.matched[place] == *nth {
                             self.found[place] = Some(record.at);

@@ -145,7 +145,7 @@ fn servers_are_compared_with_those_of_their_cluster() {
     check_servers(elsewhere, [true, true], Verdict::Holds);
     // And what is of the other cluster may be known to one of them alone.
     let heard = |n: u64| event(50 + n * 30, E, Event::Renewed { instance: Y, origin: Origin::Client });
-    let known = [lists(50, E, Y, Status::Up, 1)].into_iter().chain((0..18).map(heard)).collect();
+    let known = [lists(50, E, Y, Status::Up, 1)].into_iter().chain((0..19).map(heard)).collect();
     check_servers(known, [true, true], Verdict::Holds);
     // A cluster whose servers do not all replicate to each other is left out; a server alone has none to differ from.
     check_servers(newer(&[A]), [false, true], Verdict::Inconclusive);

@@ -9,11 +9,11 @@
 use super::registries::{Known, Registries};
 use super::settings::{Layers, key_of};
 use super::{Named, Resolver};
-use crate::plan::world::Fault;
+use crate::plan::world::{Fault, Step};
 use crate::protocol::NodeId;
 use crate::protocol::eureka;
 use crate::protocol::eureka::config::{ClientConfig, OnChange};
-use crate::scenario::diagnostic::{Severity, Spanned};
+use crate::scenario::diagnostic::{Severity, Span, Spanned};
 use crate::scenario::fleet::{Server, Service};
 use crate::scenario::selector::{Selector, Who};
 use crate::scenario::system::{Owner, Settings};
@@ -128,6 +128,7 @@ impl<'s> Resolver<'s> {
         let mut faults = Vec::new();
         let mut made = None;
         for process in processes.unwrap_or_default() {
+            self.refuse_unordered(process, change.who.span);
             let mut config = (*self.current(process)).clone();
             if let eureka::Config::Server(node) = &mut config
                 && !change.server.0.is_empty()
@@ -279,6 +280,19 @@ impl<'s> Resolver<'s> {
         match parts.iter().map(name).collect() {
             Some(names) => Some(names),
             None => self.refuse(who.span, "a record in DNS lists names", "such as `[peer1, peer2]`"),
+        }
+    }
+
+    /// Settings build on those before, so which change comes first must be known.
+    fn refuse_unordered(&mut self, process: NodeId, span: Span) {
+        let other = |step: &Step| {
+            matches!(step.fault, Fault::Reconfigure { process: of, .. } if of == process)
+                && step.trigger != self.base
+        };
+        if self.steps.iter().any(other) {
+            let name = &self.processes[process.index()].name;
+            let message = format!("which change of the settings of `{name}` comes first is not known");
+            self.error(span, message, Some("one that waits for something is the only one".to_owned()));
         }
     }
 

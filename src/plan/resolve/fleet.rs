@@ -5,12 +5,15 @@
 
 use super::settings::Layers;
 use super::{Named, Resolver};
-use crate::plan::world::{AddressEntry, Behind, HostId, Process, Role, ServiceModel, Traffic, ZoneId};
-use crate::protocol::{Key, NodeId, ServiceId, SimTime};
+use crate::plan::world::{
+    AddressEntry, Behind, HealthCheck, HostId, Process, Role, ServiceModel, Traffic, ZoneId,
+};
+use crate::protocol::{Address, Key, NodeId, ServiceId, SimTime};
 use crate::scenario::diagnostic::{Span, Spanned};
-use crate::scenario::fleet::Server;
-use crate::scenario::topology::Behind as WrittenBehind;
+use crate::scenario::fleet::{Calls, Server, Service};
+use crate::scenario::topology::{Behind as WrittenBehind, Probe};
 use crate::scenario::units::Range;
+use std::ops::Range as Numbers;
 use std::time::Duration;
 
 /// The port of a server that names none.
@@ -20,6 +23,8 @@ const INSTANCE_PORT: u16 = 8080;
 
 /// Instances start at some time within this, if nothing is said.
 const START_WITHIN: Range<Duration> = Range { low: Duration::ZERO, high: Duration::from_secs(30) };
+/// Balancers check those behind them so often (HAProxy: `inter`).
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// A call between instances that is not answered ends after this.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -110,40 +115,54 @@ impl<'s> Resolver<'s> {
     fn add_instances(&mut self) {
         let scenario = self.scenario;
         for service in &scenario.services {
-            let count = service.instances.value;
-            let zones: Vec<ZoneId> = service.zones.iter().map(|zone| self.zone_of(Some(zone))).collect();
-            let shared =
-                service.host.as_ref().map(|host| self.host_of(Some(host), service.zones.first(), ""));
             let mut nodes = Vec::new();
-            for index in 0..count {
-                let node = NodeId(self.processes.len() as u32);
-                let name = format!("{}/{index}", service.name.value);
-                let zone = zones.get(index as usize % zones.len().max(1)).copied().unwrap_or(ZoneId(0));
-                let host = shared.unwrap_or_else(|| self.add_host(name.clone(), zone));
-                // On a shared host each instance has a port of its own; in the address it is for display only.
-                let port = service.imported.as_ref().and_then(|config| config.port.as_ref());
-                let first = port.map_or(INSTANCE_PORT, |port| port.value);
-                let offset = if shared.is_some() { index as u16 } else { 0 };
-                self.ports.push((first.saturating_add(offset), port.is_some()));
-                let address = format!("{name}:{INSTANCE_PORT}");
-                let address =
-                    self.address(AddressEntry { name: address, behind: Behind::Processes(vec![node]) });
-                let start = service.start.as_ref().map_or(START_WITHIN, |start| start.value);
-                let start = self.draw_start(Some(start), SimTime::ZERO, &name);
-                self.processes.push(Process {
-                    name,
-                    host,
-                    role: Role::Client,
-                    start,
-                    service: INSTANCE_MODEL,
-                    pools: Vec::new(),
-                    instance: None,
-                    subscribes: false,
-                    address,
-                });
-                nodes.push(node);
+            for (instances, told) in self.runs(service) {
+                self.add_run(&mut nodes, instances, service, told);
             }
             self.name(&service.name, Named::Service(nodes));
+        }
+    }
+
+    /// Instances of which the same is said.
+    fn add_run(
+        &mut self,
+        nodes: &mut Vec<NodeId>,
+        instances: Numbers<usize>,
+        service: &Service,
+        told: &Service,
+    ) {
+        let zones: Vec<ZoneId> = told.zones.iter().map(|zone| self.zone_of(Some(zone))).collect();
+        let shared = told.host.as_ref().map(|host| self.host_of(Some(host), told.zones.first(), ""));
+        for index in instances {
+            let node = NodeId(self.processes.len() as u32);
+            let name = format!("{}/{index}", told.name.value);
+            let zone = zones.get(index % zones.len().max(1)).copied().unwrap_or(ZoneId(0));
+            let host = shared.unwrap_or_else(|| self.add_host(name.clone(), zone));
+            // On a shared host each instance has a port of its own; in the address it is for display only.
+            let port = told.imported.as_ref().and_then(|config| config.port.as_ref());
+            let first = port.map_or(INSTANCE_PORT, |port| port.value);
+            let offset = if shared.is_some() { index as u16 } else { 0 };
+            self.ports.push((first.saturating_add(offset), port.is_some()));
+            let address = format!("{name}:{INSTANCE_PORT}");
+            let address = self.address(AddressEntry { name: address, behind: Behind::Processes(vec![node]) });
+            let start = told.start.as_ref().map_or(START_WITHIN, |start| start.value);
+            // The others start when the service is scaled to them.
+            let start = match index as u64 >= service.instances.value {
+                true => SimTime::MAX,
+                false => self.draw_start(Some(start), SimTime::ZERO, &name),
+            };
+            self.processes.push(Process {
+                name,
+                host,
+                role: Role::Client,
+                start,
+                service: INSTANCE_MODEL,
+                pools: Vec::new(),
+                instance: None,
+                subscribes: false,
+                address,
+            });
+            nodes.push(node);
         }
     }
 
@@ -156,7 +175,9 @@ impl<'s> Resolver<'s> {
                 self.error(name.span, format!("a server stands behind this address: `{}`", name.value), help);
             }
             if let Some(behind) = self.behind(behind, &name.value) {
-                self.address(AddressEntry { name: name.value.clone(), behind });
+                let address = self.address(AddressEntry { name: name.value.clone(), behind });
+                let probes = scenario.topology.checks.iter().filter(|(of, _)| of.value == name.value);
+                self.checks.extend(probes.map(|(_, probe)| health_check(address, probe)));
             }
         }
     }
@@ -221,43 +242,65 @@ impl<'s> Resolver<'s> {
             let Some(Named::Service(callers)) = self.names.get(&service.name.value).cloned() else {
                 continue;
             };
-            for (of, calls) in &service.calls {
-                let Some(called) = self.services.iter().position(|known| *known == of.value) else {
-                    let valid: Vec<_> =
-                        scenario.services.iter().map(|service| service.name.value.clone()).collect();
-                    if valid.contains(&of.value) {
-                        let help = Some("`register-with-eureka` is false for it".to_owned());
-                        self.error(of.span, format!("`{}` registers nothing", of.value), help);
-                    } else {
-                        self.unknown::<()>("service", of, valid);
-                    }
-                    continue;
-                };
-                let Some(every) = calls.rate.interval() else { continue };
-                for &caller in &callers {
-                    let process = &self.processes[caller.index()];
-                    if !self.fetches(caller) {
-                        let help = Some(
-                            "callers keep a copy of the registry: `client: { fetch-registry: true }`".into(),
-                        );
-                        self.error(of.span, format!("`{}` fetches no registry", service.name.value), help);
-                        break;
-                    }
-                    // Callers are not in step with each other.
-                    let key = self.chance.child("calls").child(&process.name).child(&of.value);
-                    let first = process.start + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
-                    let service = ServiceId(called as u32);
-                    self.traffic.push(Traffic {
-                        caller,
-                        service,
-                        every,
-                        first,
-                        timeout: calls.timeout.as_ref().map_or(CALL_TIMEOUT, |timeout| timeout.value),
-                        retries: calls.retries.as_ref().map_or(0, |retries| retries.value as u32),
-                    });
+            for (instances, told) in self.runs(service) {
+                for (of, calls) in &told.calls {
+                    self.add_calls(&callers[instances.clone()], told, of, calls);
                 }
             }
         }
+    }
+
+    /// What these instances call of one service.
+    fn add_calls(&mut self, callers: &[NodeId], service: &Service, of: &Spanned<String>, calls: &Calls) {
+        let Some(called) = self.services.iter().position(|known| *known == of.value) else {
+            let services = &self.scenario.services;
+            let valid: Vec<_> = services.iter().map(|service| service.name.value.clone()).collect();
+            if valid.contains(&of.value) {
+                let help = Some("`register-with-eureka` is false for it".to_owned());
+                self.error(of.span, format!("`{}` registers nothing", of.value), help);
+            } else {
+                self.unknown::<()>("service", of, valid);
+            }
+            return;
+        };
+        // A rate beyond one a nanosecond is more than time can tell apart.
+        let Some(every) = calls.rate.interval().map(|every| every.max(Duration::from_nanos(1))) else {
+            return;
+        };
+        for &caller in callers {
+            let process = &self.processes[caller.index()];
+            if !self.fetches(caller) {
+                let help = "callers keep a copy of the registry: `client: { fetch-registry: true }`";
+                let message = format!("`{}` fetches no registry", service.name.value);
+                return self.error(of.span, message, Some(help.into()));
+            }
+            // Callers are not in step with each other.
+            let key = self.chance.child("calls").child(&process.name).child(&of.value);
+            let begins = if process.start == SimTime::MAX { SimTime::ZERO } else { process.start };
+            let first = begins + Duration::from_nanos(stretch(key, every.as_nanos() as u64));
+            self.traffic.push(Traffic {
+                caller,
+                service: ServiceId(called as u32),
+                every,
+                first,
+                timeout: calls.timeout.as_ref().map_or(CALL_TIMEOUT, |timeout| timeout.value),
+                retries: calls.retries.as_ref().map_or(0, |retries| retries.value as u32),
+            });
+        }
+    }
+}
+
+/// A balancer's checks, with HAProxy's defaults.
+fn health_check(address: Address, probe: &Probe) -> HealthCheck {
+    let count = |written: &Option<Spanned<u64>>, default| {
+        written.as_ref().map_or(default, |count| u32::try_from(count.value).unwrap_or(u32::MAX))
+    };
+    HealthCheck {
+        address,
+        every: probe.every.as_ref().map_or(CHECK_EVERY, |every| every.value),
+        fall: count(&probe.fall, 3),
+        rise: count(&probe.rise, 2),
+        get: probe.get,
     }
 }
 

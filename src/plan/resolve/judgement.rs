@@ -25,8 +25,10 @@ impl Resolver<'_> {
     pub(super) fn resolve_expectations(&mut self) -> (Vec<Expectation>, SimTime) {
         let scenario = self.scenario;
         let last_step =
-            self.steps.iter().map(|step| step.until.unwrap_or(step.at)).max().unwrap_or(SimTime::ZERO);
-        let last_start = self.processes.iter().map(|process| process.start).max().unwrap_or(SimTime::ZERO);
+            self.steps.iter().map(|step| self.latest(step.trigger, step.until.unwrap_or(step.at))).max();
+        let last_step = last_step.unwrap_or(SimTime::ZERO);
+        let starts = self.processes.iter().map(|process| process.start);
+        let last_start = starts.filter(|start| *start < SimTime::MAX).max().unwrap_or(SimTime::ZERO);
         let disturbed = last_step.max(last_start);
         let mut latest = disturbed;
         let mut resolved = Vec::new();
@@ -43,6 +45,7 @@ impl Resolver<'_> {
             };
             resolved.push(Expectation { text, line: line as u32, expected, violated: written.violated });
         }
+        resolved.append(&mut self.answers);
         // An expectation without a time is about the end of the run, which is known only now.
         let end = self.end(latest);
         for expectation in &mut resolved {
@@ -84,22 +87,26 @@ impl Resolver<'_> {
             WrittenExpected::Never(pattern) => self.happens(pattern, false, reach),
             WrittenExpected::Sometimes(pattern) => self.happens(pattern, true, reach),
             WrittenExpected::Listed(held) => {
-                let instances = self.instances_of(&held.instances);
-                let servers = self.observers(held.observers.as_ref());
                 let by = match &held.by {
                     Some(by) => self.reached(by, reach)?,
                     None => SimTime::MAX,
                 };
+                self.as_of = Some(by);
+                let instances = self.instances_of(&held.instances);
+                let servers = self.observers(held.observers.as_ref());
+                self.as_of = None;
                 let status = held.status.as_ref().map(|status| status.value);
                 let listed = held.listed;
                 Some(Expected::Listed { instances: instances?, servers: servers?, status, by, listed })
             }
             WrittenExpected::Gauge { gauge, of, window, is } => {
+                let (from, to) = self.window(window, reach)?;
+                self.as_of = Some(from).filter(|_| *window != Window::Always);
                 let nodes = match gauge.of_clients() {
                     true => self.reporting(of).filter(|nodes| self.can_report(*gauge, nodes, of)),
                     false => self.servers_of(of),
                 };
-                let (from, to) = self.window(window, reach)?;
+                self.as_of = None;
                 let is = match is {
                     Figure::Number(is) => range(is, |value| *value as f64),
                     Figure::Time(is) => range(is, |time| time.as_secs_f64() * 1000.0),
@@ -116,8 +123,13 @@ impl Resolver<'_> {
             WrittenExpected::Delay { from, to, is } => {
                 let start = match from {
                     Mark::At(when) => self.moment(when),
-                    Mark::StepBegins(step) => self.step_named(step).map(|step| self.steps[step.first].at),
-                    Mark::StepEnds(step) => self.step_named(step).map(|step| step.end),
+                    Mark::StepBegins(step) => self.step_named(step).map(|step| {
+                        let first = &self.steps[step.first];
+                        self.latest(first.trigger, first.at)
+                    }),
+                    Mark::StepEnds(step) => {
+                        self.step_named(step).map(|step| self.latest(step.end.base, step.end.at))
+                    }
                     Mark::Event { .. } | Mark::Forgotten { .. } | Mark::Known { .. } => None,
                 };
                 if let (Some(start), Some((high, _))) = (start, is.high) {
@@ -136,7 +148,7 @@ impl Resolver<'_> {
     }
 
     /// Clients, or those inside servers, that are to report figures about themselves.
-    fn reporting(&mut self, who: &Who) -> Option<Vec<NodeId>> {
+    pub(super) fn reporting(&mut self, who: &Who) -> Option<Vec<NodeId>> {
         let nodes = self.processes_of(who)?;
         let later = self.steps.iter().filter_map(|step| match &step.fault {
             Fault::Reconfigure { process, config } if nodes.contains(process) => Some(*config as usize),
@@ -149,7 +161,7 @@ impl Resolver<'_> {
     }
 
     /// Whether all of these have such a figure: who does not register sends no heartbeats, who does not fetch has no copy.
-    fn can_report(&mut self, gauge: Gauge, nodes: &[NodeId], who: &Who) -> bool {
+    pub(super) fn can_report(&mut self, gauge: Gauge, nodes: &[NodeId], who: &Who) -> bool {
         let registers = matches!(
             gauge,
             Gauge::HeartbeatAge | Gauge::HeartbeatDelay | Gauge::PinnedServer | Gauge::Quarantined
@@ -336,8 +348,10 @@ impl Resolver<'_> {
                 Some(Moment::Forgotten { instances: instances?, observers: observers? })
             }
             Mark::Known { instances, by } => {
+                self.as_of = Some(SimTime::MAX);
                 let instances = self.instances_of(instances);
                 let observers = self.observers(by.as_ref());
+                self.as_of = None;
                 Some(Moment::Known { instances: instances?, observers: observers? })
             }
         }
@@ -410,7 +424,7 @@ fn span_of(when: &When) -> Span {
 }
 
 /// A bound as a range of numbers.
-fn range<T>(bound: &Bound<T>, number: impl Fn(&T) -> f64) -> Range {
+pub(super) fn range<T>(bound: &Bound<T>, number: impl Fn(&T) -> f64) -> Range {
     let (low, above) =
         bound.low.as_ref().map_or((f64::NEG_INFINITY, false), |(low, itself)| (number(low), !itself));
     let (high, below) =
@@ -431,6 +445,7 @@ fn to_end(expected: &mut Expected, end: SimTime) {
         Expected::Listed { by, .. } => at_end(by),
         Expected::Converged { .. }
         | Expected::Holds(_)
+        | Expected::Answered { .. }
         | Expected::Never(_)
         | Expected::Sometimes(_)
         | Expected::Delay { .. }

@@ -78,15 +78,17 @@ impl<'s> Resolver<'s> {
             health: health(None, &client_config),
             ..ClientNode::new(scenario.system.profile, client_config, registries.zone, registries.urls)
         };
-        let ip = match &*instance_config.ip_address {
+        let ip: Arc<str> = match &*instance_config.ip_address {
             "" => ip_of(self.processes[node.index()].host).into(),
             ip => ip.into(),
         };
+        // Who prefers addresses is called by one, and compares the hosts of URLs with it.
+        let hostname = if instance_config.prefer_ip_address { Arc::clone(&ip) } else { hostname.into() };
         let server = ServerNode {
             ip,
             remote_regions,
             cloud: scenario.system.cloud,
-            ..ServerNode::new(server_config, client, hostname.into())
+            ..ServerNode::new(server_config, client, hostname)
         };
         self.configs.push(Arc::new(eureka::Config::Server(Box::new(server))));
     }
@@ -94,6 +96,13 @@ impl<'s> Resolver<'s> {
     pub(super) fn configure_service(&mut self, service: &'s Service) {
         let Some(Named::Service(nodes)) = self.names.get(&service.name.value) else { return };
         let nodes = nodes.clone();
+        for (instances, told) in self.runs(service) {
+            self.configure_instances(&nodes[instances], told);
+        }
+    }
+
+    /// Instances of which the same is said.
+    fn configure_instances(&mut self, nodes: &[NodeId], service: &Service) {
         let scenario = self.scenario;
         let layers = Layers::of_service(scenario, service);
         let client = Arc::new(layers.client());
@@ -115,7 +124,7 @@ impl<'s> Resolver<'s> {
             registrations
         });
         let mut shared: Option<Registries> = None;
-        for node in nodes {
+        for &node in nodes {
             let aws_zone = self.aws_zone(node);
             // All instances know the same servers; in AWS each prefers those of its zone.
             if shared.is_none() || aws_zone.is_some() {
@@ -161,11 +170,12 @@ impl<'s> Resolver<'s> {
     /// What some processes are told of others' registrations.
     pub(super) fn configure_others(&mut self) {
         let scenario = self.scenario;
-        for service in &scenario.services {
+        let runs: Vec<_> = scenario.services.iter().flat_map(|service| self.runs(service)).collect();
+        for (instances, service) in runs {
             let Some(backup) = &service.backup else { continue };
             let Some(applications) = self.backup(backup) else { continue };
             let Some(Named::Service(nodes)) = self.names.get(&service.name.value) else { continue };
-            for node in nodes {
+            for node in &nodes[instances] {
                 if let eureka::Config::Client(client) = Arc::make_mut(&mut self.configs[node.index()]) {
                     client.backup = Some(Arc::clone(&applications));
                 }

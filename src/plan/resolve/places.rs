@@ -251,7 +251,8 @@ impl Resolver<'_> {
         };
         PathChange {
             latency,
-            loss_ppm: written.loss.as_ref().map(|share| self.share(share)),
+            loss_ppm: written.loss.as_ref().map(|loss| self.share(&loss.share)),
+            burst: written.loss.as_ref().and_then(|loss| Some(loss.burst.as_ref()?.value)),
             duplicate_ppm: written.duplication.as_ref().map(|share| self.share(share)),
             reorder_ppm: written.reordering.as_ref().map(|share| self.share(share)),
             bandwidth: written.bandwidth.as_ref().map(|bandwidth| (bandwidth.bits_per_second / 8).max(1)),
@@ -286,11 +287,13 @@ fn changed(base: &Quality, change: &PathChange) -> Quality {
 }
 
 fn apply(quality: &mut Quality, change: PathChange) {
-    let PathChange { latency, loss_ppm, duplicate_ppm, reorder_ppm, bandwidth } = change;
+    let PathChange { latency, loss_ppm, burst, duplicate_ppm, reorder_ppm, bandwidth } = change;
     if let Some(latency) = latency {
         quality.latency = latency;
     }
-    quality.loss_ppm = loss_ppm.unwrap_or(quality.loss_ppm);
+    if let Some(loss_ppm) = loss_ppm {
+        (quality.loss_ppm, quality.burst) = (loss_ppm, burst);
+    }
     quality.duplicate_ppm = duplicate_ppm.unwrap_or(quality.duplicate_ppm);
     quality.reorder_ppm = reorder_ppm.unwrap_or(quality.reorder_ppm);
     quality.bandwidth = bandwidth.or(quality.bandwidth);

@@ -22,9 +22,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// The hosts that are meant: those of the processes, and of a place or host that is named also those without.
+    /// The hosts that are meant: those of the processes, also of those that are still to come, and of a place or host that is named
+    /// also those without.
     pub(super) fn hosts_of(&mut self, who: &Who) -> Option<Vec<HostId>> {
-        let mut hosts = self.expand_hosts(who)?;
+        let as_of = self.as_of.take();
+        let hosts = self.expand_hosts(who);
+        self.as_of = as_of;
+        let mut hosts = hosts?;
         hosts.sort_unstable();
         hosts.dedup();
         match hosts.is_empty() {
@@ -77,7 +81,16 @@ impl Resolver<'_> {
         all.filter(|(_, process)| wanted(process)).map(|(at, _)| NodeId(at as u32)).collect()
     }
 
+    /// The processes that are meant, of those that there are. An instance that is named is meant in any case.
     fn expand(&mut self, who: &Who) -> Option<Vec<NodeId>> {
+        let mut nodes = self.expand_all(who)?;
+        if !matches!(who.value, Selector::Instance { .. } | Selector::Union(_)) {
+            nodes.retain(|node| self.is_there(*node));
+        }
+        Some(nodes)
+    }
+
+    fn expand_all(&mut self, who: &Who) -> Option<Vec<NodeId>> {
         let named = |name: &String| Spanned::new(name.clone(), who.span);
         match &who.value {
             Selector::Servers => Some(self.all_servers_of()),

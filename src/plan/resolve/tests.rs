@@ -30,7 +30,7 @@ fn every_key_of_the_language_resolves() {
 fn ids_are_dense_and_configs_match_processes() {
     let plan = plan(WHOLE);
     let world = &plan.world;
-    assert_eq!(world.processes.len(), 3 + 3 + 2 + 1);
+    assert_eq!(world.processes.len(), 3 + 3 + 2 + 2, "scaled ones, too");
     let System::Eureka(configs) = &plan.system;
     for (process, config) in world.processes.iter().zip(configs) {
         assert_eq!(process.role == Role::Server, matches!(**config, Config::Server(_)), "{}", process.name);
@@ -172,7 +172,11 @@ fn expectations_become_ids_and_numbers() {
     let Expected::Calls { success, .. } = expected(11) else { panic!("{:?}", expected(11)) };
     assert!(success.contains(0.999) && success.contains(1.0) && !success.contains(0.9989));
     let Expected::Delay { to: Moment::Forgotten { observers, .. }, .. } = expected(9) else { panic!() };
-    assert_eq!(observers.len(), 3, "the caches of those who call, not those who fetch nothing");
+    assert_eq!(
+        observers.len(),
+        4,
+        "the caches of those who call, one of whom starts when scaled, not those who fetch nothing"
+    );
     let Expected::Calls { service, from, to, .. } = expected(17) else { panic!("{:?}", expected(17)) };
     assert_eq!(service.map(|service| plan.world.services[service.index()].as_str()), Some("provider"));
     assert_eq!((*from, *to), (SimTime::from_secs(300), SimTime::from_secs(240 + 90 + 120)));
@@ -246,7 +250,8 @@ fn a_spring_file_leads_to_the_servers_that_it_names() {
     let mut files = |name: &str| -> Result<Vec<u8>, String> {
         let (own, port, other, other_port) = match name {
             "p1.properties" => ("peer1", 20001, "peer2", 20000),
-            _ => ("peer2", 20000, "peer1", 20001),
+            "p2.properties" => ("peer2", 20000, "peer1", 20001),
+            _ => return Err("no such file".to_owned()),
         };
         let urls = format!("http://{other}:{other_port}/eureka");
         Ok(format!(
@@ -263,7 +268,10 @@ fn a_spring_file_leads_to_the_servers_that_it_names() {
     let Config::Server(p1) = &*configs[0] else { panic!() };
     assert_eq!(&*p1.hostname, "peer1");
     assert_eq!(p1.client.service_urls[0].address, plan.world.processes[1].address);
-    let mut wrong = |_: &str| Ok(b"eureka.client.service-url.defaultZone=http://peer9:1/eureka/\n".to_vec());
+    let mut wrong = |name: &str| match name.contains('-') {
+        true => Err("no such file".to_owned()),
+        false => Ok(b"eureka.client.service-url.defaultZone=http://peer9:1/eureka/\n".to_vec()),
+    };
     let scenario =
         Scenario::parse("x.yaml", text.as_bytes(), &[], &mut wrong).unwrap_or_else(|e| panic!("{}", e[0]));
     let errors = Plan::resolve(&scenario).expect_err("nobody is there");
@@ -563,7 +571,11 @@ fn every_shipped_scenario_resolves() {
 
 /// Resolves a scenario that names one file.
 fn plan_with(text: &str, file: &str) -> Plan {
-    let mut read = |_: &str| Ok(file.as_bytes().to_vec());
+    // There are no files of profiles beside it.
+    let mut read = |name: &str| match name.contains('-') {
+        true => Err("no such file".to_owned()),
+        false => Ok(file.as_bytes().to_vec()),
+    };
     let scenario = Scenario::parse("stories/x.yaml", text.as_bytes(), &[], &mut read);
     let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
     Plan::resolve(&scenario).unwrap_or_else(|errors| panic!("{}", errors[0]))
@@ -756,4 +768,138 @@ fn a_figure_that_a_client_has_not_is_no_expectation() {
     assert_eq!(wrong("register-with-eureka", "quarantined"), Some("`p/0` has no `quarantined`".to_owned()));
     assert_eq!(wrong("fetch-registry", "quarantined"), None);
     assert_eq!(wrong("register-with-eureka", "copy-size"), None);
+}
+
+/// What is said of some instances is said of them alone, and everything else stays as it is for all.
+#[test]
+fn instances_may_differ_from_their_service() {
+    let text = "title: t\ntopology: { regions: { r: [z1, z2] }, hosts: { h1: { zone: z2 } } }\nservers: { a: , b: }\nservices:\n  p:\n    \
+                instances: 5\n    zone: z1\n    servers: [a]\n    client: { registry-fetch-interval-seconds: 5 }\n    start: 1m\n    \
+                overrides:\n      p/1: { zone: z2, servers: [b], start: 2m, client: { registryFetchIntervalSeconds: 7 } }\n      \
+                3..4: { host: h1, instance: { lease-renewal-interval-in-seconds: 10 }, calls: { p: 1/s } }\n";
+    let plan = plan(text);
+    let world = &plan.world;
+    let of = |at: usize| {
+        let process = &world.processes[2 + at];
+        let zone = &world.zones[world.hosts[process.host.index()].zone.index()].name;
+        let client = client_of(&plan, 2 + at);
+        let renewal = client.instance.as_ref().expect("it registers").instance.lease_renewal_interval;
+        let fetch = client.client.registry_fetch_interval.as_secs();
+        format!(
+            "{zone} {} {} {fetch} {}",
+            process.start.as_millis() / 1000,
+            client.service_urls[0].host,
+            renewal.as_secs()
+        )
+    };
+    assert_eq!([of(0), of(2)], ["z1 60 a 5 30", "z1 60 a 5 30"]);
+    assert_eq!(of(1), "z2 120 b 7 30");
+    assert_eq!([of(3), of(4)], ["z2 60 a 5 10", "z2 60 a 5 10"]);
+    let callers: Vec<usize> = world.traffic.iter().map(|traffic| traffic.caller.index() - 2).collect();
+    assert_eq!(callers, [3, 4]);
+    let names: Vec<&str> = world.instances.iter().map(String::as_str).collect();
+    assert_eq!(names, ["a", "b", "p/0", "p/1", "p/2", "p/3", "p/4"], "ids are in order of the instances");
+}
+
+#[test]
+fn overrides_that_fit_nothing_are_refused() {
+    let said = |overrides: &str| {
+        let text = format!(
+            "title: t\nservers: {{ a: }}\nservices: {{ p: {{ instances: 2, overrides: {overrides} }} }}\n"
+        );
+        Scenario::parse("x.yaml", text.as_bytes(), &[], &mut |_| Err("no such file".to_owned()))
+            .map(|_| ())
+            .map_err(|mistakes| mistakes.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>())
+    };
+    let wrong = |overrides, message: &str| assert_eq!(said(overrides), Err(vec![message.to_owned()]));
+    assert_eq!(said("{ 0..1: { start: 1s } }"), Ok(()));
+    wrong("{ 2: { start: 1s } }", "no such instance: `p/2`");
+    wrong("{ x: { start: 1s } }", "not a number of an instance: `x`");
+    wrong("{ q/0: { start: 1s } }", "an instance of another service: `q/0`");
+    wrong("{ 1..0: { start: 1s } }", "a range must go from low to high: `1..0`");
+    wrong("{ 0: { start: 1s }, 0..1: { zone: z } }", "an instance overridden twice: `p/0`");
+    wrong("{ 0: { instances: 3 } }", "unknown key in an override: `instances`");
+    wrong("{ 0: { client: { fetch-registri: true } } }", "unknown setting: `fetch-registri`");
+}
+
+/// Slips that would fill the memory or run for a week, each with the option that allows it.
+#[test]
+fn what_is_absurdly_large_is_refused_with_its_place() {
+    let refused = |more: &str| {
+        let text = format!("title: t\nservers: {{ a: }}\n{more}");
+        let mistakes = Plan::resolve(&scenario(&text)).expect_err("it is too large");
+        (mistakes[0].message.clone(), mistakes[0].help.clone().unwrap_or_default(), mistakes[0].position())
+    };
+    assert_eq!(
+        refused("services: { p: { instances: 4000000000 } }\n"),
+        (
+            "more instances than the limit of 1000000: `4000000000`".to_owned(),
+            "`--max-instances 4000000000` allows them".to_owned(),
+            (3, 29)
+        )
+    );
+    let two = "services: { p: { instances: 600000 }, q: { instances: 600000 } }\n";
+    assert_eq!(refused(two).0, "more instances than the limit of 1000000: `1200000`");
+    let long = refused("duration: 9999d\n");
+    assert_eq!(long.0, "longer than the limit of 31d: `9999d`");
+    assert_eq!((long.1.as_str(), long.2), ("`--max-duration 9999d` allows it", (3, 11)));
+    assert_eq!(refused("timeline: [{ at: 40d, crash: a }]\n").0, "longer than the limit of 31d: `40d`");
+    let often =
+        "services: { p: { instances: 100000 } }\ntimeline: [{ at: 0s, every: 10ms, until: 20s, crash: p }]\n";
+    let often = refused(often);
+    assert_eq!((often.0.as_str(), often.2), ("too often for so many instances: 2000 times 100000", (4, 29)));
+    let late = "timeline: [{ name: s, at: 30d, crash: a }, { after: s + 9d, restart: a }]\n";
+    assert_eq!(refused(late).0, "longer than the limit of 31d: `39d`");
+    let calls = refused("services: { p: { calls: { p: 1000000000/s } } }\nduration: 10s\n");
+    assert_eq!(
+        (calls.0.as_str(), calls.2),
+        ("more calls and heartbeats than the limit of 1000000000: about 10000000000 in 10.000s", (3, 30))
+    );
+    let beats = refused("services: { p: { instances: 20000 } }\nduration: 30d\n");
+    assert!(beats.0.starts_with("more calls and heartbeats than"), "{}", beats.0);
+    let mut large = scenario("title: t\nservers: { a: }\nduration: 40d\n");
+    large.set_limits(crate::scenario::Limits {
+        duration: Duration::from_secs(40 * 86_400),
+        ..Default::default()
+    });
+    assert!(Plan::resolve(&large).is_ok(), "whoever means it can have it");
+}
+
+/// A mistake that shows only with the cure is shown too, and a cure is resolved for the same seed.
+#[test]
+fn cures_are_resolved_with_their_scenario() {
+    let text = "title: t\nservers: { a: , b: }\nservices: { p: { start: 1s..9s } }\nexpect: [{ violates: { never: evicted } }]\n";
+    let cured = plan(&format!("{text}cure: {{ about: slower, services: {{ p: {{ instances: 3 }} }} }}\n"));
+    let [cure] = &cured.cures[..] else { panic!("one cure") };
+    assert_eq!((cure.plan.world.instances.len(), cure.plan.seed), (5, cured.seed));
+    assert_eq!(cure.plan.world.processes[2].start, cured.world.processes[2].start);
+    assert!(cured.expectations[0].violated && !cure.plan.expectations[0].violated);
+    assert!(
+        cured
+            .to_string()
+            .contains("cure, with which all of this must hold\n  slower\n  services.p.instances: 3\n")
+    );
+    assert_eq!(
+        mistakes(&format!("{text}cure: {{ services: {{ p: {{ zone: nowhere }} }} }}\n")),
+        ["unknown zone: `nowhere`"]
+    );
+    let swept = plan(&format!("{text}vary: {{ services.p.instances: [1, 2], duration: [5m, 6m, 7m] }}\n"));
+    assert_eq!(swept.combinations(), 6);
+    assert!(swept.to_string().contains("to sweep, 6 combinations\n  services.p.instances: 1, 2\n"));
+}
+
+/// Who prefers addresses is called by one: a URL with the name `localhost` is then somebody else's.
+#[test]
+fn a_server_that_prefers_addresses_has_one_for_a_name() {
+    let text = "title: t\ntopology: { hosts: { m: } }\nservers:\n  a: { host: m, peers: [b], instance: { hostname: localhost } }\n  \
+                b: { host: m, peers: [a], instance: { hostname: localhost, prefer-ip-address: true } }\n";
+    let plan = plan(text);
+    let System::Eureka(configs) = &plan.system;
+    let own = |at: usize| match &*configs[at] {
+        Config::Server(node) => {
+            node.is_me(&node.client.service_urls[0].text, &node.client.service_urls[0].host)
+        }
+        Config::Client(_) => panic!("a server"),
+    };
+    assert_eq!((own(0), own(1)), (true, false));
 }

@@ -98,6 +98,16 @@ pub struct ClientNode {
 }
 
 impl ServerNode {
+    /// Whether a URL is this server's own. By default the host name alone decides: servers on one host take each other for
+    /// themselves. With `myUrl` it is the text: one without the slash that Spring puts at the end of URLs fits none of them.
+    pub fn is_me(&self, url: &str, host: &str) -> bool {
+        match &*self.server.my_url {
+            mine if !mine.is_empty() => mine == url,
+            _ if self.client.client.applications_resolver_use_ip => *host == *self.ip,
+            _ => *host == *self.hostname,
+        }
+    }
+
     /// A server of these, with nothing else said: no other regions, outside AWS.
     pub fn new(server: Arc<ServerConfig>, client: ClientNode, hostname: Arc<str>) -> ServerNode {
         let app = client.instance.as_ref().map(|own| own.app);

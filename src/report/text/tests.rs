@@ -28,6 +28,7 @@ fn rendered(run: &RunView, checks: &[CheckResult], colour: bool) -> String {
         run,
         verdict: checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Holds),
         checks,
+        cures: &[],
         measured: &[],
         replay: Some("regsim run scenarios/eureka/partition-between-peers.yaml --seed 1"),
         report: Some("reports/eureka/partition-between-peers/seed-1"),
@@ -50,6 +51,7 @@ fn what_was_measured_stands_above_the_verdicts() {
         run: &run,
         verdict: Verdict::Holds,
         checks: &checks()[..1],
+        cures: &[],
         measured: &measured,
         replay: None,
         report: None,
@@ -76,6 +78,37 @@ fn a_crowded_run_counts_what_it_cannot_show() {
     insta::assert_snapshot!(rendered(&samples::crowded(), &many, false));
 }
 
+/// A cure that does its work is one line; what it leaves broken is named.
+#[test]
+fn a_cure_says_whether_all_holds_with_it() {
+    let cure = |about: &str, checks: Vec<CheckResult>| CureResult {
+        about: about.to_owned(),
+        verdict: checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Holds),
+        digest: String::new(),
+        checks,
+        metrics: std::collections::BTreeMap::new(),
+    };
+    let cures = [cure("names of their own", checks()[..1].to_vec()), cure("nothing much", checks())];
+    let run = samples::calm();
+    let rendered = Timeline {
+        run: &run,
+        verdict: Verdict::Violated,
+        checks: &checks()[..1],
+        cures: &cures,
+        measured: &[],
+        replay: None,
+        report: None,
+        columns: 96,
+        colour: false,
+    }
+    .render();
+    let from = rendered.find("✓ cure").expect("the cures are shown");
+    let lines: Vec<&str> = rendered[from..].lines().collect();
+    assert_eq!(lines[0], "✓ cure: names of their own, all holds with it");
+    assert_eq!(lines[1], "✗ cure: nothing much, 1 violated with it");
+    assert!(lines[2].starts_with("  ✗ no-live-instance-evicted"), "{}", lines[2]);
+}
+
 #[test]
 fn what_had_nothing_to_judge_comes_last_in_a_run_that_holds() {
     let check = |name: &str, verdict| check(name, verdict, None, "");
@@ -86,6 +119,7 @@ fn what_had_nothing_to_judge_comes_last_in_a_run_that_holds() {
             run: &run,
             verdict,
             checks: &checks,
+            cures: &[],
             measured: &[],
             replay: None,
             report: None,

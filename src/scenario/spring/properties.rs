@@ -7,55 +7,132 @@ use crate::scenario::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Reads all properties, in order.
+/// Reads all documents of a file, each with its properties in order. A line `#---` or `!---` divides documents.
 ///
 /// # Errors
-/// Keys written twice, and escapes that are not finished.
-pub fn parse(source: &Arc<Source>) -> Result<Vec<Property>, Vec<Diagnostic>> {
-    let mut properties: Vec<Property> = Vec::new();
-    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
-    let mut diagnostics = Vec::new();
-    let mut refuse = |span, message: String, help: Option<String>| {
-        diagnostics.push(Diagnostic {
-            source: source.clone(),
-            span,
-            severity: Severity::Error,
-            message,
-            help,
-        });
-    };
+/// Keys written twice in one document, escapes that are not finished, lists that lack an item.
+pub fn parse(source: &Arc<Source>) -> Result<Vec<Vec<Property>>, Vec<Diagnostic>> {
+    let mut file = File { source, documents: Vec::new(), diagnostics: Vec::new() };
     let text = source.text.as_str();
-    let mut at = 0;
+    let (mut start, mut at) = (0, 0);
     while at < text.len() {
-        let line = logical_line(text, at);
-        at = line.end;
-        let start = line.start + blanks(&text[line.start..line.end]);
-        if start >= line.end || text[start..].starts_with(['#', '!']) {
-            continue;
+        let end = text[at..].find('\n').map_or(text.len(), |length| at + length + 1);
+        if divides(text, at, end) {
+            file.document(start, at);
+            start = end;
         }
-        let key_end = start + key_length(&text[start..line.end]);
-        let value_start = key_end + separator_length(&text[key_end..line.end]);
-        let key_span = Span { start, end: key_end };
-        let value_span = Span { start: value_start, end: line.end.max(value_start) };
-        let (Some(key), Some(value)) =
-            (unescape(&text[start..key_end]), unescape(&text[value_start..line.end]))
-        else {
-            refuse(
-                Span { start, end: line.end },
-                "escape `\\u` without four hexadecimal digits".into(),
-                None,
-            );
-            continue;
-        };
-        let key = key.replace('[', ".").replace([']', '"'], "");
-        if let Some(first) = seen.insert(key.clone(), key_span) {
-            let (line, _) = source.position(first.start);
-            refuse(key_span, format!("duplicate key: `{key}`"), Some(format!("first on line {line}")));
-        }
-        let value = Spanned::new(value.trim_end().to_owned(), trimmed(text, value_span));
-        properties.push(Property { key: Spanned::new(key, key_span), value });
+        at = end;
     }
-    if diagnostics.is_empty() { Ok(properties) } else { Err(diagnostics) }
+    file.document(start, text.len());
+    if file.diagnostics.is_empty() { Ok(file.documents) } else { Err(file.diagnostics) }
+}
+
+/// Whether a line divides documents: nothing but the mark and three hyphens, and no comment of its kind right before or after it.
+fn divides(text: &str, start: usize, end: usize) -> bool {
+    let line = text[start..end].trim_end();
+    let Some(mark) = line.strip_suffix("---").filter(|mark| matches!(*mark, "#" | "!")) else { return false };
+    let before = text[..start].lines().next_back().unwrap_or("");
+    let after = text[end..].lines().next().unwrap_or("");
+    !before.starts_with(mark) && !after.starts_with(mark)
+}
+
+struct File<'s> {
+    source: &'s Arc<Source>,
+    documents: Vec<Vec<Property>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl File<'_> {
+    fn refuse(&mut self, span: Span, message: String, help: Option<String>) {
+        let source = self.source.clone();
+        self.diagnostics.push(Diagnostic { source, span, severity: Severity::Error, message, help });
+    }
+
+    /// Reads the document that stands from `start` to `end`.
+    fn document(&mut self, start: usize, end: usize) {
+        let source = self.source.clone();
+        let text = &source.text[..end];
+        let mut properties = Vec::new();
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        let mut at = start;
+        while at < end {
+            let line = logical_line(text, at);
+            at = line.end;
+            let start = line.start + blanks(&text[line.start..line.end]);
+            if start >= line.end || text[start..].starts_with(['#', '!']) {
+                continue;
+            }
+            let key_end = start + key_length(&text[start..line.end]);
+            let value_start = key_end + separator_length(&text[key_end..line.end]);
+            let key_span = Span { start, end: key_end };
+            let value_span = Span { start: value_start, end: line.end.max(value_start) };
+            let (Some(key), Some(value)) =
+                (unescape(&text[start..key_end]), unescape(&text[value_start..line.end]))
+            else {
+                let message = "escape `\\u` without four hexadecimal digits".into();
+                self.refuse(Span { start, end: line.end }, message, None);
+                continue;
+            };
+            if let Some(first) = seen.insert(key.clone(), key_span) {
+                let (line, _) = source.position(first.start);
+                self.refuse(
+                    key_span,
+                    format!("duplicate key: `{key}`"),
+                    Some(format!("first on line {line}")),
+                );
+            }
+            let value = Spanned::new(value.trim_end().to_owned(), trimmed(text, value_span));
+            properties.push(Property { source: source.clone(), key: Spanned::new(key, key_span), value });
+        }
+        match gathered(properties) {
+            Ok(properties) => self.documents.push(properties),
+            Err((span, message)) => self.refuse(span, message, None),
+        }
+    }
+}
+
+/// Items of a list, written as `key[0]`, `key[1]`, …, as one value joined by commas; other brackets as points. If an item is
+/// missing, where and which.
+pub(super) fn gathered(properties: Vec<Property>) -> Result<Vec<Property>, (Span, String)> {
+    let mut gathered: Vec<Property> = Vec::new();
+    let mut lists: BTreeMap<String, (usize, BTreeMap<usize, Property>)> = BTreeMap::new();
+    for mut property in properties {
+        let indexed = property.key.value.strip_suffix(']').and_then(|key| key.rsplit_once('['));
+        let list = indexed.and_then(|(key, index)| Some((plain(key), index.parse::<usize>().ok()?)));
+        match list {
+            Some((key, index)) => {
+                let list = lists.entry(key).or_insert_with(|| (gathered.len(), BTreeMap::new()));
+                if list.1.is_empty() {
+                    gathered.push(property.clone());
+                }
+                list.1.insert(index, property);
+            }
+            None => {
+                property.key.value = plain(&property.key);
+                gathered.push(property);
+            }
+        }
+    }
+    for (key, (at, items)) in lists {
+        let missing = (0..items.len()).find(|index| !items.contains_key(index));
+        if let Some((missing, first)) = missing.zip(items.values().next()) {
+            return Err((first.key.span, format!("a list without its item `{key}[{missing}]`")));
+        }
+        let one = items.len() == 1;
+        let texts: Vec<&str> = items.values().map(|item| item.value.as_str()).collect();
+        let value = texts.join(",");
+        let property = &mut gathered[at];
+        property.key.value = key;
+        if !one {
+            property.value.value = value;
+        }
+    }
+    Ok(gathered)
+}
+
+/// A key with its brackets as points: `metadata-map[zone]` is `metadata-map.zone`.
+fn plain(key: &str) -> String {
+    key.replace('[', ".").replace([']', '"'], "")
 }
 
 /// The line that starts at `start`, with the lines that continue it; its end is behind the last line break.

@@ -1,8 +1,31 @@
 use super::*;
+use crate::scenario::system::{Owner, Setting};
+use crate::scenario::values;
 use proptest::prelude::*;
 
-fn import(name: &str, text: &str) -> Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
-    read(&Source::new(name, text))
+type Imported = Result<(SpringConfig, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+fn import(name: &str, text: &str) -> Imported {
+    import_with(&format!("file: {name}"), &[(name, text)])
+}
+
+/// What a `config:` says, given these files.
+fn import_with(config: &str, files: &[(&str, &str)]) -> Imported {
+    let source = Source::new("scenario.yaml", config);
+    let node = crate::scenario::tree::parse(&source)?;
+    let mut reader = Reader::new(source);
+    let mut read_file = |path: &str| {
+        let found = files.iter().find(|(name, _)| *name == path);
+        found.map(|(_, text)| text.as_bytes().to_vec()).ok_or_else(|| "no such file".to_owned())
+    };
+    let written = ConfigFiles::from_node(&mut reader, &node);
+    let config = written.and_then(|written| super::import(&mut reader, &written, &mut read_file));
+    match config {
+        Some(config) if reader.diagnostics.iter().all(|it| it.severity == Severity::Note) => {
+            Ok((config, reader.diagnostics))
+        }
+        _ => Err(reader.diagnostics),
+    }
 }
 
 /// Settings as `key=value`, one after the other.
@@ -218,8 +241,8 @@ fn escapes_and_separators_of_properties() {
         ("a", "a", ""),
         ("\n\n!x\na==b", "a", "=b"),
     ] {
-        let properties = properties::parse(&Source::new("x", text)).unwrap();
-        let found: Vec<_> = properties.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect();
+        let documents = properties::parse(&Source::new("x", text)).unwrap();
+        let found: Vec<_> = documents[0].iter().map(|p| (p.key.as_str(), p.value.as_str())).collect();
         assert_eq!(found, [(key, value)], "{text:?}");
     }
     assert!(properties::parse(&Source::new("x", "a=\\u12")).is_err());
@@ -232,4 +255,205 @@ proptest! {
         let _ = import("x.properties", &text);
         let _ = import("x.yml", &text);
     }
+}
+
+/// Settings of the server, from several files.
+fn server_says(config: &str, files: &[(&str, &str)]) -> String {
+    let (config, _) = import_with(config, files).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
+    said(&config.server)
+}
+
+const PROFILES: &str = "eureka.server.batch-replication: true
+eureka.server.delta-retention-timer-interval-in-ms: 1
+---
+spring.config.activate.on-profile: peer1
+eureka.server.delta-retention-timer-interval-in-ms: 2
+---
+spring: { profiles: peer2 }
+eureka.server.delta-retention-timer-interval-in-ms: 3
+---
+spring.config.activate.on-profile: '!peer1 & !peer2, both'
+eureka.server.delta-retention-timer-interval-in-ms: 4
+---
+# Nothing.
+";
+
+/// The later document over the earlier, and of documents for profiles those that are meant.
+#[test]
+fn documents_of_a_yaml_file_count_by_profile() {
+    let delta = |config: &str| {
+        let said = server_says(config, &[("a.yml", PROFILES)]);
+        said.rsplit_once('=').expect("a setting").1.to_owned()
+    };
+    assert_eq!(delta("a.yml"), "4");
+    assert_eq!(delta("{ file: a.yml, profiles: peer1 }"), "2");
+    assert_eq!(delta("{ file: a.yml, profiles: [peer2] }"), "3");
+    assert_eq!(delta("{ file: a.yml, profiles: [peer2, peer1] }"), "3", "documents have the file's order");
+    assert_eq!(delta("{ file: a.yml, profiles: [peer1, both] }"), "4");
+    assert_eq!(delta("{ file: a.yml, environment: { SPRING_PROFILES_ACTIVE: peer1 } }"), "2");
+    assert_eq!(
+        delta("{ file: a.yml, profiles: peer2, environment: { SPRING_PROFILES_ACTIVE: peer1 } }"),
+        "3"
+    );
+}
+
+#[test]
+fn documents_of_a_properties_file_count_by_profile() {
+    let text = "eureka.server.delta-retention-timer-interval-in-ms=1\n#---\n\
+                spring.config.activate.on-profile=a | b\neureka.server.delta-retention-timer-interval-in-ms=2\n#--- \n\
+                spring.config.activate.on-profile=c\neureka.server.delta-retention-timer-interval-in-ms=3\n";
+    let delta = |profile: &str| {
+        server_says(&format!("{{ file: a.properties, profiles: {profile} }}"), &[("a.properties", text)])
+    };
+    assert!(delta("x").ends_with("=1"));
+    assert!(delta("b").ends_with("=2"));
+    assert!(delta("c").ends_with("=3"));
+    // A comment right before or after it makes a comment of the mark.
+    for comment in ["# a\n#---\n", "#---\n# a\n", " #---\n", "#----\n"] {
+        let text = format!("a=1\n{comment}b=2\n");
+        assert_eq!(properties::parse(&Source::new("x", text)).unwrap().len(), 1, "{comment:?}");
+    }
+}
+
+/// The file of a profile wins over all documents of the file; of two profiles the later one; properties over YAML.
+#[test]
+fn files_of_profiles_are_looked_for_beside() {
+    let files = [
+        ("conf/a.yml", PROFILES),
+        ("conf/a-peer1.yml", "eureka.server.delta-retention-timer-interval-in-ms: 5\n"),
+        ("conf/a-peer2.yml", "eureka.server.delta-retention-timer-interval-in-ms: 6\n"),
+        ("conf/a-peer2.properties", "eureka.server.delta-retention-timer-interval-in-ms=7\n"),
+        ("conf/a-default.yml", "eureka.server.delta-retention-timer-interval-in-ms: 8\n"),
+    ];
+    let delta = |config: &str| {
+        let said = server_says(config, &files);
+        said.rsplit_once('=').expect("a setting").1.to_owned()
+    };
+    assert_eq!(delta("{ file: conf/a.yml, profiles: peer1 }"), "5");
+    assert_eq!(delta("{ file: conf/a.yml, profiles: [peer1, peer2] }"), "7");
+    assert_eq!(delta("{ file: conf/a.yml, profiles: [peer2, peer1] }"), "5");
+    assert_eq!(delta("conf/a.yml"), "8", "no profile is active, so the default one is");
+}
+
+#[test]
+fn a_file_says_which_profiles_are_active() {
+    let doc = |profile: &str, value: u32| {
+        format!(
+            "---\nspring.config.activate.on-profile: {profile}\neureka.server.delta-retention-timer-interval-in-ms: {value}\n"
+        )
+    };
+    let delta = |head: &str, config: &str| {
+        let text = format!("eureka.server.batch-replication: true\n{head}{}{}", doc("x", 1), doc("y", 2));
+        server_says(config, &[("a.yml", &text)])
+    };
+    assert!(delta("spring.profiles.active: x\n", "a.yml").ends_with("=1"));
+    assert!(delta("spring: { profiles: { active: [x, y] } }\n", "a.yml").ends_with("=2"));
+    assert!(delta("spring.profiles.active: '${WHICH:x}'\n", "a.yml").ends_with("=1"));
+    let config = "{ file: a.yml, environment: { WHICH: y } }";
+    assert!(delta("spring.profiles.active: '${WHICH:x}'\n", config).ends_with("=2"));
+    assert!(delta("spring.profiles.active: x\n", "{ file: a.yml, profiles: z }").ends_with("=true"));
+    assert!(delta("spring.profiles.group.z: [x]\n", "{ file: a.yml, profiles: z }").ends_with("=1"));
+    assert!(delta("spring.profiles.include: y\n", "a.yml").ends_with("=2"));
+    assert!(delta("spring.profiles.default: x\n", "a.yml").ends_with("=1"));
+    let inside = "spring.config.activate.on-profile: x\nspring.profiles.include: y\n";
+    let mistakes = import_with("{ file: a.yml, profiles: x }", &[("a.yml", inside)]).unwrap_err();
+    assert_eq!(
+        messages(&mistakes),
+        ["does not belong into a document for some profiles: `spring.profiles.include`"]
+    );
+}
+
+#[test]
+fn a_profile_that_nothing_is_for_is_noted() {
+    let (_, notes) = import_with("{ file: a.yml, profiles: peer3 }", &[("a.yml", PROFILES)]).unwrap();
+    assert_eq!(
+        messages(&notes)[0],
+        "no document and no file is for the profile `peer3`; did you mean `peer1`?",
+        "{notes:?}"
+    );
+    let mistakes = import("a.yml", "spring.config.activate.on-profile: a & b | c\n").unwrap_err();
+    assert_eq!(messages(&mistakes), ["not an expression of profiles: `a & b | c`"]);
+}
+
+/// An import stands between the document that names it and the next, and files that import each other end.
+#[test]
+fn imports_are_followed_once() {
+    let files = [
+        (
+            "a.yml",
+            "spring.config.import: [b.yml, 'optional:file:./absent.yml', 'configserver:http://x:1']\neureka.server.delta-retention-timer-interval-in-ms: 1\neureka.instance.hostname: a\n---\neureka.instance.hostname: last\n",
+        ),
+        (
+            "b.yml",
+            "spring.config.import: a.yml\neureka.server.delta-retention-timer-interval-in-ms: 2\neureka.instance.hostname: b\n",
+        ),
+        ("b-x.yml", "eureka.server.delta-retention-timer-interval-in-ms: 3\n"),
+    ];
+    let (config, notes) = import_with("a.yml", &files).unwrap();
+    assert!(said(&config.server).ends_with("=2"));
+    assert_eq!(said(&config.instance), "hostname=last");
+    assert_eq!(messages(&notes), ["not followed: `configserver:http://x:1`"]);
+    assert!(server_says("{ file: a.yml, profiles: x }", &files).ends_with("=3"));
+    let mistakes = import("a.yml", "spring.config.import: absent.yml\n").unwrap_err();
+    assert_eq!(messages(&mistakes), ["`absent.yml` cannot be read: no such file"]);
+}
+
+/// What an operator sets in a container.
+#[test]
+fn the_environment_wins_over_files() {
+    let file = "eureka:\n  client: { serviceUrl: { defaultZone: 'http://a:1/eureka/' } }\n  instance: { hostname: '${MY_HOST:x}' }\n\
+                server.port: 1\n";
+    let config = "{ file: a.yml, environment: { EUREKA_CLIENT_SERVICEURL_DEFAULTZONE: 'http://b:2/eureka/', MY_HOST: h, \
+                  SERVER_PORT: 2, EUREKA_SERVER_ENABLESELFPRESERVATION: false, EUREKA_HOME: /opt, \
+                  EUREKA_SERVER_RATE_LIMITER_ENABLED: true } }";
+    let (config, notes) = import_with(config, &[("a.yml", file)]).unwrap();
+    assert_eq!(urls(&config.client.0[0]), [("b".to_owned(), 2)]);
+    assert_eq!((config.client.0.len(), said(&config.instance)), (1, "hostname=h".to_owned()));
+    assert_eq!(config.port.map(|port| port.value), Some(2));
+    assert_eq!(said(&config.server), "enableselfpreservation=false rate.limiter.enabled=true");
+    assert_eq!(messages(&notes), [""; 0], "what is no setting is passed over");
+}
+
+#[test]
+fn placeholders_nest() {
+    let hostname = |text: &str| {
+        let text = format!("a=b\nb.b=deep\nhost=h-${{a}}\nself=${{self}}\neureka.instance.hostname={text}\n");
+        import("x.properties", &text)
+            .map(|(config, _)| said(&config.instance))
+            .map_err(|it| it[0].message.clone())
+    };
+    let is = |text: &str| Ok(format!("hostname={text}"));
+    assert_eq!(hostname("${host}"), is("h-b"));
+    assert_eq!(hostname("${b.${a}}"), is("deep"));
+    assert_eq!(hostname("${x:${y:${a}}}"), is("b"));
+    assert_eq!(hostname("${${x:a}:z}"), is("b"));
+    assert_eq!(hostname("${x:http://h:1}"), is("http://h:1"));
+    assert_eq!(hostname("${x:}y"), is("y"));
+    assert_eq!(hostname("${self}"), Err("placeholders refer to each other: `${self}`".to_owned()));
+    assert_eq!(hostname("${x"), Err("placeholder without an end: `${x`".to_owned()));
+}
+
+/// Without a bound this would take as long as the universe has.
+#[test]
+fn placeholders_that_multiply_end() {
+    let level = |at: usize| format!("k{at}={}\n", format!("${{k{}}}", at + 1).repeat(20));
+    let text: String =
+        (0..15).map(level).chain(["k15=\neureka.instance.hostname=${k0}\n".to_owned()]).collect();
+    let mistakes = import("x.properties", &text).unwrap_err();
+    assert_eq!(messages(&mistakes)[0], "more than 10000 placeholders in one value");
+}
+
+#[test]
+fn items_of_a_list_are_one_value() {
+    let text = "eureka.server.rate-limiter-privileged-clients[1]=b\neureka.server.rate-limiter-privileged-clients[0]=a\n\
+                eureka.instance.metadata-map[zone]=z\n";
+    let (config, _) = import("x.properties", text).unwrap();
+    assert_eq!(said(&config.server), "rate-limiter-privileged-clients=a,b");
+    assert_eq!(said(&config.instance), "metadata-map.zone=z");
+    let mistakes = import("x.properties", "a[1]=b\n").unwrap_err();
+    assert_eq!(messages(&mistakes), ["a list without its item `a[0]`"]);
+    let yaml = "spring: { cloud: { gateway: { routes: [{ id: a, uri: b }, { id: c }] } } }\neureka.server.rate-limiter-privileged-clients: [a, b]\n";
+    let (config, notes) = import("x.yml", yaml).unwrap();
+    assert_eq!(said(&config.server), "rate-limiter-privileged-clients=a,b");
+    assert_eq!(notes.len(), 3, "{notes:?}");
 }

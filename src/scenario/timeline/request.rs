@@ -5,6 +5,7 @@
 use super::verbs::who;
 use super::{Asked, Entries, Request};
 use crate::protocol::{Health, Status};
+use crate::scenario::diagnostic::Spanned;
 use crate::scenario::read::{FromNode, Reader};
 use crate::scenario::tree::Node;
 
@@ -28,6 +29,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Request> {
     let metadata = fields.with(reader, "metadata", entries);
     let health = fields.optional::<Health>(reader, "health");
     let enabled = fields.optional::<bool>(reader, "enabled");
+    let expect = fields.with(reader, "expect", answer);
     let mut asked = Vec::new();
     let mut spare = Vec::new();
     for (key, needs) in REQUESTS {
@@ -80,11 +82,24 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Request> {
                 what: Asked::SetGroup { group, enabled: enabled? },
                 of: None,
                 to,
+                expect,
                 span: entry.key_span,
             });
         }
     };
-    Some(Request { what, of: Some(who(reader, &entry.value)?), to, span: entry.key_span })
+    Some(Request { what, of: Some(who(reader, &entry.value)?), to, expect, span: entry.key_span })
+}
+
+/// The HTTP status of an answer.
+fn answer(reader: &mut Reader, node: &Node) -> Option<Spanned<u16>> {
+    let code = u64::from_node(reader, node)?;
+    match u16::try_from(code) {
+        Ok(code @ 200..=599) => Some(Spanned::new(code, node.span)),
+        _ => {
+            let message = format!("not an HTTP status of an answer: `{code}`");
+            reader.refuse(node.span, message, "200 to 599, such as `200` or `404`")
+        }
+    }
 }
 
 fn entries(reader: &mut Reader, node: &Node) -> Option<Entries> {

@@ -2,21 +2,27 @@
 //!
 //! Separate because it is the part of the timeline that grows. A new verb is a line of the table, an [`Action`] and a reader.
 
-use super::{Action, Change, ClockChange, MessageAction, MessageMatch, request};
+use super::{
+    Action, Change, ClockChange, Direction, Flapping, MessageAction, MessageMatch, Rolling, Unflushed,
+    request,
+};
 use crate::scenario::diagnostic::Spanned;
 use crate::scenario::read::{Fields, FromNode, Reader};
 use crate::scenario::selector::{Route, Selector, Who};
 use crate::scenario::system::{Owner, Settings};
 use crate::scenario::topology::{Behind, Quality};
 use crate::scenario::tree::{Node, Value};
-use crate::scenario::units::Shown;
+use crate::scenario::units::{Range, Shown};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A verb: its key, whether it may, must or must not have a `for`, and how it is read.
+/// A verb: its key, whether it may have a `for` or an `over`, and how it is read.
 pub(super) struct Verb {
     pub(super) key: &'static str,
     pub(super) lasts: Lasts,
-    pub(super) read: fn(&mut Reader, &mut Fields<'_>, &Node) -> Option<Action>,
+    /// Whether it may hit those that are meant one after the other: `over`.
+    pub(super) spreads: bool,
+    pub(super) read: Read,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -28,69 +34,72 @@ pub(super) enum Lasts {
 }
 
 pub(super) const VERBS: &[Verb] = &[
+    Verb { spreads: true, ..instant("crash", |reader, _, node| Some(Action::Crash(who(reader, node)?))) },
+    Verb { spreads: true, ..instant("power-off", power_off) },
     Verb {
-        key: "crash",
-        lasts: Lasts::Never,
-        read: |reader, _, node| Some(Action::Crash(who(reader, node)?)),
-    },
-    Verb {
-        key: "power-off",
-        lasts: Lasts::Never,
-        read: |reader, _, node| Some(Action::PowerOff(who(reader, node)?)),
-    },
-    Verb {
-        key: "restart",
-        lasts: Lasts::Never,
-        read: |reader, fields, node| {
+        spreads: true,
+        ..instant("restart", |reader, fields, node| {
             let wipe = fields.optional(reader, "wipe").unwrap_or(false);
             Some(Action::Restart { who: who(reader, node)?, wipe })
-        },
+        })
     },
-    Verb { key: "stop", lasts: Lasts::Never, read: |reader, _, node| Some(Action::Stop(who(reader, node)?)) },
-    Verb {
-        key: "pause",
-        lasts: Lasts::Maybe,
-        read: |reader, _, node| Some(Action::Pause(who(reader, node)?)),
-    },
-    Verb {
-        key: "slow",
-        lasts: Lasts::Maybe,
-        read: |reader, fields, node| {
-            let factor = fields.required(reader, "factor");
-            Some(Action::Slow { who: who(reader, node)?, factor: factor? })
-        },
-    },
-    Verb { key: "partition", lasts: Lasts::Maybe, read: |reader, _, node| partition(reader, node) },
-    Verb {
-        key: "isolate",
-        lasts: Lasts::Maybe,
-        read: |reader, _, node| Some(Action::Isolate(who(reader, node)?)),
-    },
-    Verb {
-        key: "cut",
-        lasts: Lasts::Maybe,
-        read: |reader, _, node| Some(Action::Cut(Route::from_node(reader, node)?)),
-    },
-    Verb { key: "path", lasts: Lasts::Maybe, read: path },
-    Verb {
-        key: "reset",
-        lasts: Lasts::Never,
-        read: |reader, _, node| Some(Action::Reset(Route::from_node(reader, node)?)),
-    },
-    Verb { key: "messages", lasts: Lasts::Maybe, read: |reader, _, node| messages(reader, node) },
-    Verb { key: "clock", lasts: Lasts::Maybe, read: clock },
-    Verb {
-        key: "request",
-        lasts: Lasts::Never,
-        read: |reader, _, node| request::read(reader, node).map(Action::Request),
-    },
-    Verb { key: "set", lasts: Lasts::Never, read: |reader, _, node| set(reader, node) },
-    Verb { key: "resolve", lasts: Lasts::Never, read: |reader, _, node| resolve(reader, node) },
+    Verb { spreads: true, ..instant("stop", |reader, _, node| Some(Action::Stop(who(reader, node)?))) },
+    lasting("pause", |reader, _, node| Some(Action::Pause(who(reader, node)?))),
+    lasting("slow", |reader, fields, node| {
+        let factor = fields.required(reader, "factor");
+        Some(Action::Slow { who: who(reader, node)?, factor: factor? })
+    }),
+    lasting("partition", |reader, _, node| {
+        groups(reader, node, "a partition", "such as `[[peer1, provider], [peer2]]`").map(Action::Partition)
+    }),
+    lasting("bridge", bridge),
+    lasting("isolate", |reader, fields, node| {
+        let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
+        let only = fields.with(reader, "only", |reader, node| reader.word(node, "a direction", &directions));
+        Some(Action::Isolate { who: who(reader, node)?, only })
+    }),
+    lasting("cut", |reader, _, node| Some(Action::Cut(Route::from_node(reader, node)?))),
+    lasting("flap", flap),
+    lasting("silence", |reader, _, node| Some(Action::Silence(who(reader, node)?))),
+    lasting("path", path),
+    instant("reset", |reader, _, node| Some(Action::Reset(Route::from_node(reader, node)?))),
+    lasting("messages", |reader, _, node| messages(reader, node)),
+    lasting("clock", clock),
+    lasting("slow-disk", |reader, fields, node| {
+        let factor = fields.required(reader, "factor");
+        Some(Action::SlowDisk { who: who(reader, node)?, factor: factor? })
+    }),
+    lasting("full-disk", |reader, _, node| Some(Action::FullDisk(who(reader, node)?))),
+    instant("rolling-restart", |reader, _, node| rolling(reader, node)),
+    Verb { spreads: true, ..instant("scale", |reader, _, node| scale(reader, node)) },
+    instant("request", |reader, _, node| request::read(reader, node).map(Action::Request)),
+    instant("set", |reader, _, node| set(reader, node)),
+    instant("resolve", |reader, _, node| resolve(reader, node)),
 ];
 
+/// How a verb's value and the keys beside it are read.
+type Read = fn(&mut Reader, &mut Fields<'_>, &Node) -> Option<Action>;
+
+const fn instant(key: &'static str, read: Read) -> Verb {
+    Verb { key, lasts: Lasts::Never, spreads: false, read }
+}
+
+const fn lasting(key: &'static str, read: Read) -> Verb {
+    Verb { key, lasts: Lasts::Maybe, spreads: false, read }
+}
+
 /// Verbs of the language that this version cannot carry out.
-pub(super) const NOT_YET: &[&str] =
-    &["when", "bridge", "flap", "hold", "rolling-restart", "scale", "chaos", "slow-disk", "full-disk"];
+pub(super) const NOT_YET: &[&str] = &["chaos"];
+
+/// Words that are taken for verbs, and where they belong.
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    ("hold", "`messages: { match: { … }, do: hold }`"),
+    ("drop", "`messages: { match: { … }, do: drop }`"),
+    ("delay", "`messages: { match: { … }, do: { delay: 2s } }`, or `path` with a `latency`"),
+    ("duplicate", "`messages: { match: { … }, do: duplicate }`"),
+    ("deploy", "`rolling-restart: { of: provider, every: 30s, down: 10s }`"),
+    ("wait", "`when: { event: … }` beside a verb"),
+];
 
 impl Action {
     /// A short name, where the text behind the verb would be long. `None`: the verb and its text say it.
@@ -101,6 +110,7 @@ impl Action {
                 Some(match action {
                     MessageAction::Drop => format!("drop {what}"),
                     MessageAction::Delay(delay) => format!("delay {what} by {}", Shown(*delay)),
+                    MessageAction::Hold => format!("hold {what}"),
                     MessageAction::Duplicate => format!("duplicate {what}"),
                     MessageAction::Fail { status, .. } => format!("fail {what} with {status}"),
                     MessageAction::Redirect(to) => format!("redirect {what} to {}", to.value),
@@ -134,14 +144,33 @@ impl Action {
                 let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
                 Some(format!("resolve {}", names.join(", ")))
             }
+            Action::Bridge { over, between } => {
+                let between: Vec<String> = between.iter().map(|who| reader.one_line(who.span)).collect();
+                Some(format!("{} bridges {}", reader.one_line(over.span), between.join(" and ")))
+            }
+            Action::Isolate { who, only: Some(only) } => {
+                let packets = match only {
+                    Direction::Inbound => "to",
+                    Direction::Outbound => "from",
+                };
+                Some(format!("drop packets {packets} {}", reader.one_line(who.span)))
+            }
+            Action::RollingRestart(rolling) => {
+                Some(format!("rolling restart of {}", reader.one_line(rolling.of.span)))
+            }
+            Action::Scale { service, to, .. } => Some(format!("scale {} to {}", service.value, to.value)),
             Action::Crash(_)
-            | Action::PowerOff(_)
+            | Action::PowerOff { .. }
             | Action::Restart { .. }
             | Action::Stop(_)
             | Action::Pause(_)
             | Action::Slow { .. }
             | Action::Partition(_)
-            | Action::Isolate(_)
+            | Action::Isolate { only: None, .. }
+            | Action::Flap { .. }
+            | Action::Silence(_)
+            | Action::SlowDisk { .. }
+            | Action::FullDisk(_)
             | Action::Cut(_)
             | Action::Path { .. }
             | Action::Reset(_) => None,
@@ -153,27 +182,94 @@ pub(super) fn who(reader: &mut Reader, node: &Node) -> Option<Who> {
     Selector::from_node_spanned(reader, node)
 }
 
-fn partition(reader: &mut Reader, node: &Node) -> Option<Action> {
-    let items = reader.items(node, "a partition");
+fn groups(reader: &mut Reader, node: &Node, what: &'static str, example: &str) -> Option<Vec<Who>> {
+    let items = reader.items(node, what);
     let groups: Vec<Who> = items.iter().filter_map(|item| who(reader, item)).collect();
-    if groups.len() != items.len() {
+    // What is no list, and what is no group, has been reported.
+    if groups.len() != items.len() || !matches!(node.value, Value::List(_)) {
         return None;
     }
-    if groups.len() < 2 {
-        return reader.refuse(
-            node.span,
-            "a partition needs two groups",
-            "such as `[[peer1, provider], [peer2]]`",
-        );
+    match groups.len() {
+        0 | 1 => reader.refuse(node.span, format!("{what} needs two groups"), example),
+        _ => Some(groups),
     }
-    Some(Action::Partition(groups))
+}
+
+fn bridge(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
+    const EXAMPLE: &str = "such as `bridge: peer2, between: [peer1, peer3]`";
+    let between = match fields.entry("between") {
+        Some(entry) => groups(reader, &entry.value, "a bridge", EXAMPLE),
+        None => reader.refuse(node.span, "a bridge needs what it lies `between`", EXAMPLE),
+    };
+    Some(Action::Bridge { over: who(reader, node)?, between: between? })
+}
+
+fn flap(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
+    let down = fields.required(reader, "down");
+    let up = fields.required(reader, "up");
+    let is_path = matches!(&node.value, Value::Scalar { text, .. } if text.contains("->"));
+    let what = match is_path {
+        true => Flapping::Path(Route::from_node(reader, node)?),
+        false => Flapping::Place(who(reader, node)?),
+    };
+    let (down, up): (Spanned<Range<Duration>>, Spanned<Range<Duration>>) = (down?, up?);
+    for length in [&down, &up] {
+        if length.low < SHORTEST_TURN {
+            let help = format!("at least `{}`", Shown(SHORTEST_TURN));
+            return reader.refuse(length.span, "a path cannot turn so fast", help);
+        }
+    }
+    Some(Action::Flap { what, down, up })
+}
+
+/// A path that flaps stays as it is for at least this long.
+const SHORTEST_TURN: Duration = Duration::from_millis(10);
+
+fn power_off(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
+    let kinds = [("kept", Unflushed::Kept), ("lost", Unflushed::Lost), ("torn", Unflushed::Torn)];
+    let unflushed = fields
+        .with(reader, "unflushed", |reader, node| reader.word(node, "a fate of unflushed writes", &kinds));
+    Some(Action::PowerOff { who: who(reader, node)?, unflushed: unflushed.unwrap_or(Unflushed::Drawn) })
+}
+
+fn rolling(reader: &mut Reader, node: &Node) -> Option<Action> {
+    let mut fields = reader.fields(node, "`rolling-restart`")?;
+    let of = match fields.entry("of") {
+        Some(entry) => who(reader, &entry.value),
+        None => fields.missing(reader, "of"),
+    };
+    let every: Option<Spanned<Duration>> = fields.required(reader, "every");
+    let down = fields.required(reader, "down");
+    let at_once = fields.optional::<Spanned<u64>>(reader, "at-once");
+    let graceful = fields.optional(reader, "graceful").unwrap_or(true);
+    fields.finish(reader);
+    if let Some(none) = at_once.as_ref().filter(|at_once| at_once.value == 0) {
+        return reader.refuse(none.span, "a rolling restart of none at a time", "at least `1`");
+    }
+    let at_once = at_once.map_or(1, |at_once| usize::try_from(at_once.value).unwrap_or(usize::MAX));
+    Some(Action::RollingRestart(Rolling { of: of?, every: every?, down: down?, at_once, graceful }))
+}
+
+fn scale(reader: &mut Reader, node: &Node) -> Option<Action> {
+    let mut fields = reader.fields(node, "`scale`")?;
+    let service = fields.required(reader, "service");
+    let to: Option<Spanned<u64>> = fields.required(reader, "to");
+    let graceful = fields.optional(reader, "graceful").unwrap_or(true);
+    fields.finish(reader);
+    Some(Action::Scale { service: service?, to: to?, graceful })
 }
 
 fn path(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Option<Action> {
+    let before = reader.diagnostics.len();
     let quality = Quality::ask(reader, fields);
+    // One that is written and wrong has been reported.
+    let wrong = reader.diagnostics.len() > before;
     let route = Route::from_node(reader, node)?;
     if let Some(distance) = &quality.distance {
         return reader.refuse(distance.span, "a distance does not change during a run", "write a `latency`");
+    }
+    if quality.is_empty() && wrong {
+        return None;
     }
     if quality.is_empty() {
         let help = "one or more of `latency`, `jitter`, `loss`, `duplication`, `reordering`, `bandwidth`";
@@ -237,11 +333,13 @@ impl FromNode for MessageAction {
         }
         let valid = [
             ("drop", MessageKind::Drop),
+            ("hold", MessageKind::Hold),
             ("duplicate", MessageKind::Duplicate),
             ("break", MessageKind::Break),
         ];
         Some(match reader.word(node, "a thing to do", &valid)? {
             MessageKind::Drop => MessageAction::Drop,
+            MessageKind::Hold => MessageAction::Hold,
             MessageKind::Duplicate => MessageAction::Duplicate,
             MessageKind::Break => MessageAction::Break,
         })
@@ -252,6 +350,7 @@ impl FromNode for MessageAction {
 #[derive(Clone, Copy)]
 enum MessageKind {
     Drop,
+    Hold,
     Duplicate,
     Break,
 }

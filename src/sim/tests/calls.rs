@@ -19,7 +19,7 @@ fn restart(at: u64) -> Step {
 }
 
 fn power_off(at: u64) -> Step {
-    step(at, None, Fault::PowerOff { hosts: vec![B] })
+    step(at, None, Fault::PowerOff { hosts: vec![B], unflushed: Unflushed::Drawn })
 }
 
 fn cut(at: u64, until: impl Into<Option<u64>>, from: HostId, to: HostId) -> Step {

@@ -26,7 +26,7 @@ fn restart(at: u64, wipe_disk: bool) -> Step {
 }
 
 fn power_off(at: u64) -> Step {
-    step(at, None, Fault::PowerOff { hosts: vec![A] })
+    step(at, None, Fault::PowerOff { hosts: vec![A], unflushed: Unflushed::Drawn })
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn traffic_shows_who_can_be_reached() {
         step(1_000, 2_000, Fault::Cut { from: a.clone(), to: b.clone() }),
         step(2_000, 3_000, Fault::Cut { from: b.clone(), to: a }),
         step(3_000, None, Fault::Crash { processes: vec![NodeId(1)] }),
-        step(4_000, None, Fault::PowerOff { hosts: b }),
+        step(4_000, None, Fault::PowerOff { hosts: b, unflushed: Unflushed::Drawn }),
         step(5_000, None, Fault::Restart { processes: vec![NodeId(1)], wipe_disk: false }),
     ];
     let records = records(&world, vec![server(0), server(0)]);

@@ -77,7 +77,7 @@ fn what_is_sent_early_waits_for_the_session() {
 #[test]
 fn a_session_may_be_refused_or_time_out() {
     check(vec![crash(500)], &[], &[], &["1020 link Refused"], &[]);
-    let off = step(500, None, Fault::PowerOff { hosts: vec![B] });
+    let off = step(500, None, Fault::PowerOff { hosts: vec![B], unflushed: Unflushed::Drawn });
     check(vec![off], &[], &[], &["3000 link ConnectTimeout"], &[]);
     let mut dark = world(&["a", "b"]);
     dark.addresses[1].behind = Behind::NoHost;
@@ -138,7 +138,7 @@ fn a_crash_resets_sessions_and_a_power_loss_does_not() {
         &["1020 link opened", "2010 link Reset"],
         &["1010 link from 0 port 1"],
     );
-    let off = step(2_000, None, Fault::PowerOff { hosts: vec![B] });
+    let off = step(2_000, None, Fault::PowerOff { hosts: vec![B], unflushed: Unflushed::Drawn });
     check(vec![off.clone()], &[], &[], &["1020 link opened"], &["1010 link from 0 port 1"]);
     // A restarted receiver answers old data with a reset.
     check(

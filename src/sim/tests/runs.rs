@@ -23,6 +23,7 @@ fn busy(names: &[&str]) -> (World, Vec<Script>) {
     world.paths.same_zone = Quality {
         latency: jitter,
         loss_ppm: 50_000,
+        burst: None,
         duplicate_ppm: 100_000,
         reorder_ppm: 100_000,
         bandwidth: Some(1_000_000),
@@ -50,7 +51,7 @@ fn with_faults(mut world: World) -> World {
         step(2_500, 4_200, Fault::Cut { from: hosts.clone(), to: vec![HostId(0)] }),
         step(5_100, None, Fault::Crash { processes: vec![NodeId(0)] }),
         step(5_300, None, Fault::Restart { processes: vec![NodeId(0)], wipe_disk: false }),
-        step(7_000, None, Fault::PowerOff { hosts }),
+        step(7_000, None, Fault::PowerOff { hosts, unflushed: Unflushed::Drawn }),
     ];
     world
 }
@@ -131,7 +132,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::Cut { from: client.clone(), to: server.clone() }),
         Just(Fault::Partition { groups: vec![server.clone(), client.clone()] }),
         Just(Fault::Crash { processes: processes.clone() }),
-        Just(Fault::PowerOff { hosts: server.clone() }),
+        Just(Fault::PowerOff { hosts: server.clone(), unflushed: Unflushed::Drawn }),
         Just(Fault::Restart { processes: processes.clone(), wipe_disk: false }),
         Just(Fault::Pause { processes: processes.clone() }),
         Just(Fault::Pause { processes: vec![NodeId(1)] }),

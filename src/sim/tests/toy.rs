@@ -217,7 +217,7 @@ pub const NOTHING: u32 = 100;
 pub const DARK: u32 = 101;
 
 pub fn quality(latency: Latency) -> Quality {
-    Quality { latency, loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None }
+    Quality { latency, loss_ppm: 0, burst: None, duplicate_ppm: 0, reorder_ppm: 0, bandwidth: None }
 }
 
 pub fn fixed(ms: u64) -> Quality {
@@ -273,6 +273,7 @@ pub fn world(names: &[&str]) -> World {
             .collect(),
         clusters: Vec::new(),
         addresses,
+        checks: vec![],
         instances: names.iter().map(|name| (*name).into()).collect(),
         services: names.iter().map(|name| (*name).into()).collect(),
         groups: vec![],
@@ -286,6 +287,7 @@ pub fn world(names: &[&str]) -> World {
             hosts: vec![],
         },
         steps: vec![],
+        triggers: vec![],
         traffic: vec![],
         duration: SimTime::from_secs(60),
         epoch_ms: EPOCH_MS,
@@ -295,7 +297,7 @@ pub fn world(names: &[&str]) -> World {
 
 pub fn step(at_ms: u64, until_ms: impl Into<Option<u64>>, fault: Fault) -> Step {
     let (at, until) = (SimTime::from_millis(at_ms), until_ms.into().map(SimTime::from_millis));
-    Step { name: String::new(), at, until, fault }
+    Step { name: String::new(), trigger: None, at, until, fault }
 }
 
 /// Runs the world with these scripts and returns what each process wrote down.

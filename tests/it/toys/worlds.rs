@@ -20,6 +20,7 @@ pub fn world(names: &[&str], duration_ms: u64, steps: Vec<Step>) -> World {
     let quality = Quality {
         latency: Latency::Lognormal { median: Duration::from_micros(300), p99: ms(3), floor },
         loss_ppm: 0,
+        burst: None,
         duplicate_ppm: 0,
         reorder_ppm: 0,
         bandwidth: None,
@@ -38,6 +39,7 @@ pub fn world(names: &[&str], duration_ms: u64, steps: Vec<Step>) -> World {
                 behind: Behind::Processes(vec![NodeId(id)]),
             })
             .collect(),
+        checks: Vec::new(),
         instances: Vec::new(),
         services: Vec::new(),
         groups: Vec::new(),
@@ -51,6 +53,7 @@ pub fn world(names: &[&str], duration_ms: u64, steps: Vec<Step>) -> World {
             hosts: Vec::new(),
         },
         steps,
+        triggers: Vec::new(),
         traffic: Vec::new(),
         duration: SimTime::from_millis(duration_ms),
         epoch_ms: 1_700_000_000_000,
@@ -89,7 +92,7 @@ fn process(id: u32, name: &str) -> Process {
 
 /// Something that happens at a time, for good.
 pub fn at(millis: u64, fault: Fault) -> Step {
-    Step { name: format!("{fault:?}"), at: SimTime::from_millis(millis), until: None, fault }
+    Step { name: format!("{fault:?}"), trigger: None, at: SimTime::from_millis(millis), until: None, fault }
 }
 
 /// Something that lasts.

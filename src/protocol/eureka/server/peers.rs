@@ -77,22 +77,12 @@ fn resolve(node: &ServerNode) -> Result<Vec<&ServiceUrl>, NoUrls> {
     for zone in zones {
         for url in urls.iter().filter(|url| &*url.zone == zone) {
             let known = others.iter().any(|other| other.address == url.address);
-            if !known && !is_me(node, &url.text, &url.host) {
+            if !known && !node.is_me(&url.text, &url.host) {
                 others.push(url);
             }
         }
     }
     Ok(others)
-}
-
-/// Whether a URL is this server's own. By default the host name alone decides: servers on one host take each other for
-/// themselves. With `myUrl` it is the text: one without the slash that Spring puts at the end of URLs fits none of them.
-fn is_me(node: &ServerNode, url: &str, host: &str) -> bool {
-    match &*node.server.my_url {
-        mine if !mine.is_empty() => mine == url,
-        _ if node.client.client.applications_resolver_use_ip => *host == *node.ip,
-        _ => *host == *node.hostname,
-    }
 }
 
 impl Peers {
@@ -129,7 +119,7 @@ impl Peers {
     /// Finds out which peers count as the server itself by these settings. They stay in the list, but are told nothing of
     /// instances.
     pub(super) fn recognise(&mut self, node: &ServerNode) {
-        self.peers.iter_mut().for_each(|peer| peer.is_me = is_me(node, &peer.url, &peer.host));
+        self.peers.iter_mut().for_each(|peer| peer.is_me = node.is_me(&peer.url, &peer.host));
     }
 
     /// Drops all peers.

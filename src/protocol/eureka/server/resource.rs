@@ -36,11 +36,12 @@ impl Server {
             return Response::empty(503);
         }
         let response = self.answer(request, cx);
-        if self.node.client.profile == Profile::Netflix && self.client.status() != Status::Up {
-            // `StatusFilter` redirects, but only after the rest of the chain has carried the request out.
-            return Response::empty(307);
-        }
-        response
+        if self.redirects() { Response::empty(307) } else { response }
+    }
+
+    /// Whether every answer is a redirect: `StatusFilter` gives it after the rest of the chain has carried the request out.
+    fn redirects(&self) -> bool {
+        self.node.client.profile == Profile::Netflix && self.client.status() != Status::Up
     }
 
     /// An operation of the operator: the request that he would send by hand. Or the application's own: no request at all.
@@ -318,7 +319,9 @@ impl Server {
     fn heartbeat(&mut self, heartbeat: &Heartbeat, replication: bool, cx: &mut Cx<'_, Eureka>) -> Verdict {
         let id = heartbeat.id;
         if !self.registry.renew(id, origin(replication), cx) {
-            cx.emit(Event::NotFound { instance: id, origin: origin(replication) });
+            if !self.redirects() {
+                cx.emit(Event::NotFound { instance: id, origin: origin(replication) });
+            }
             return (404, None);
         }
         if replication {

@@ -298,3 +298,27 @@ fn a_client_without_tasks_does_nothing_but_has_a_status() {
     rig.input(Input::Stop);
     assert_eq!(rig.taken(), ["0 exit 0"]);
 }
+
+/// `omits` of a service: what its clients leave out of a registration they do not say in a heartbeat either.
+#[test]
+fn a_client_that_leaves_its_version_out_says_it_nowhere() {
+    let silent = |omits: bool| {
+        let mut node = node(Profile::SpringCloud);
+        let registration = node.instance.as_mut().expect("it registers");
+        Arc::make_mut(&mut registration.about).version_absent = omits;
+        let mut rig = Rig::application(&node, move |_, request| {
+            let silent = match request {
+                Request::Register { info, .. } => info.about.version_absent,
+                Request::Heartbeat(heartbeat, _) => {
+                    heartbeat.last_dirty == crate::protocol::eureka::wire::Stamp::Absent
+                }
+                _ => omits,
+            };
+            Some((0, if silent == omits { healthy(request) } else { ok(500) }))
+        });
+        rig.run_to(31_000);
+        rig.taken()
+    };
+    assert!(silent(false).iter().any(|line| line.ends_with("heartbeat")));
+    assert_eq!(silent(true), silent(false), "both are answered well");
+}
