@@ -70,9 +70,8 @@ impl CallsView {
         });
         let most = (0..CAUSES.len()).max_by_key(|&cause| (total[cause + 1], std::cmp::Reverse(cause)));
         let why = most.map(|cause| {
-            let all = if total[cause + 1] == failed { "failed because" } else { "that failed, most because" };
-            let of = if total[cause + 1] == failed { "" } else { "of " };
-            format!("; {of}{} {all} {}", words::grouped(failed as i64), CAUSES[cause].1)
+            let often = if total[cause + 1] == failed { "" } else { ", most often" };
+            format!("; {} failed{often} because {}", words::grouped(failed as i64), CAUSES[cause].1)
         });
         let why = why.unwrap_or_default();
         format!("{answers}{why}{}", outage.unwrap_or_default())
@@ -216,7 +215,7 @@ mod tests {
         };
         assert_eq!(
             said(|_| {}),
-            "91.6 % of 6 600 calls were answered; of 550 that failed, most because the chosen instance was gone; \
+            "91.6 % of 6 600 calls were answered; 550 failed, most often because the chosen instance was gone; \
              the longest outage took 90 s"
         );
         let quiet = |calls: &mut CallsView| {
