@@ -63,7 +63,7 @@ pub fn sheet(run: &RunView, beliefs: Result<&BeliefsView, &str>) -> Sheet {
         Err(why) => {
             let body = Body::Empty(why.to_owned());
             let panel = Panel { name: "Who believed what".to_owned(), note: String::new(), weight: 50, body };
-            ("Who believed what is not known".to_owned(), vec![panel], Vec::new())
+            ("Too much happened to show who believed what".to_owned(), vec![panel], Vec::new())
         }
     };
     Sheet {

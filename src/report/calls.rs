@@ -258,6 +258,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stretch_that_the_run_cuts_short_is_no_fall() {
+        let calls = calls();
+        let last = |end: u64| {
+            let panel = made(&stretches(&calls, 7, end * SECOND), 7, end * SECOND);
+            let Body::Series(series) = panel.body else { panic!("some ended") };
+            series.lines[1].points.last().and_then(|&(_, value)| value)
+        };
+        assert_eq!([last(700), last(702)], [Some(70.0), None]);
+    }
+
+    #[test]
     fn causes_lie_on_each_other() {
         let calls = calls();
         let panel = failed(&calls, &stretches(&calls, 5, 720 * SECOND), 5);

@@ -285,6 +285,20 @@ mod tests {
     }
 
     #[test]
+    fn start_up_does_not_dwarf_the_story() {
+        let mut many = ensemble(20, 0);
+        let ceiling = |ensemble: &Ensemble| {
+            let Body::Series(series) = over_time(ensemble).body else { panic!("they were measured") };
+            series.ceiling
+        };
+        assert_eq!(ceiling(&many), None);
+        many.runs.iter_mut().for_each(|run| run.differing.insert(1, (9 * SECOND, Some(400))));
+        many.runs.iter_mut().for_each(|run| run.differing.insert(2, (19 * SECOND, Some(0))));
+        assert_eq!(ceiling(&many), Some(6.0));
+        assert!(over_time(&many).note.ends_with("start-up (up to 400) is cut off"));
+    }
+
+    #[test]
     fn both_counts_stand_in_the_picture() {
         let svg = sheet(&ensemble(200, 3)).svg();
         assert!(svg.contains("197 of 200 runs") && svg.contains("3 runs never"));
