@@ -411,6 +411,14 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_holds_at_the_first_fault_is_no_start_up() {
+        let of = |points: &[(Nanos, Option<f64>)]| StartUp::of(Some(50), 100, std::iter::once(points));
+        assert_eq!(of(&[(0, Some(9.0)), (50, Some(2.0))]), Some(StartUp { peak: 9.0, ceiling: 2.0 }));
+        assert_eq!(of(&[(0, Some(9.0)), (51, Some(2.0))]), None);
+        assert_eq!(of(&[(0, Some(9.0)), (50, Some(0.0))]), None, "nothing follows that it could dwarf");
+    }
+
+    #[test]
     fn the_worst_servers_are_those_that_differed_most_and_longest() {
         assert_eq!(samples::split().worst_servers(1), [0]);
         assert_eq!(samples::split().worst_servers(9), [0, 1]);
