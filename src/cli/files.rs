@@ -1,9 +1,13 @@
-//! Which scenarios the user means, and reading them: files, folders, and names of the library.
+//! Which scenarios the user means, and reading them: files, folders, and names of the library, stdin.
 
+use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::library::{self, Shipped};
+use super::tell;
 use crate::scenario::diagnostic::{Diagnostic, nearest};
 use crate::scenario::units::Unit as _;
 use crate::scenario::{Limits, Scenario};
@@ -15,6 +19,8 @@ pub enum Named {
     File(PathBuf),
     /// One that is built in.
     Shipped(Shipped),
+    /// What comes on stdin; files that it names are looked for in the current folder.
+    Stdin(Arc<[u8]>),
 }
 
 impl Named {
@@ -23,6 +29,7 @@ impl Named {
         match self {
             Named::File(path) => path.display().to_string(),
             Named::Shipped(shipped) => shipped.name.clone(),
+            Named::Stdin(_) => "-".to_owned(),
         }
     }
 
@@ -34,6 +41,10 @@ impl Named {
         let mut scenario = match self {
             Named::File(path) => Scenario::load_with(path, settings),
             Named::Shipped(shipped) => shipped.load(settings),
+            Named::Stdin(text) => {
+                let mut beside = |name: &str| std::fs::read(name).map_err(|error| error.to_string());
+                Scenario::parse("stdin.yaml", text, settings, &mut beside)
+            }
         }?;
         scenario.set_limits(limits);
         Ok(scenario)
@@ -41,7 +52,7 @@ impl Named {
 }
 
 /// Every scenario that these words name: a file as it is, a folder with all `.yaml` and `.yml` files below it that are scenarios,
-/// sorted; and what is not there, as the name of a scenario or a folder of the library.
+/// sorted; and what is not there, as the name of a scenario or a folder of the library. Each once.
 ///
 /// # Errors
 /// A sentence for each word that cannot be read or names no scenario.
@@ -49,7 +60,12 @@ pub fn expand(words: &[PathBuf]) -> Result<Vec<Named>, Vec<String>> {
     let mut named = Vec::new();
     let mut mistakes = Vec::new();
     for path in words {
-        if path.is_dir() {
+        if path.as_os_str() == "-" {
+            match from_stdin(&named) {
+                Ok(text) => named.extend(text),
+                Err(error) => mistakes.push(format!("cannot read stdin: {error}")),
+            }
+        } else if path.is_dir() {
             match below(path) {
                 Ok(files) if files.is_empty() => {
                     mistakes.push(format!("no scenario (.yaml with a title) in `{}`", path.display()));
@@ -68,7 +84,24 @@ pub fn expand(words: &[PathBuf]) -> Result<Vec<Named>, Vec<String>> {
             named.extend(shipped.into_iter().map(Named::Shipped));
         }
     }
+    let mut known = BTreeSet::new();
+    // A file may be named twice, or a folder and a file of it.
+    named.retain(|named| match named {
+        Named::File(path) => known.insert(std::fs::canonicalize(path).unwrap_or_else(|_| path.clone())),
+        Named::Shipped(shipped) => known.insert(PathBuf::from(format!("built-in {}", shipped.name))),
+        Named::Stdin(_) => true,
+    });
     if mistakes.is_empty() { Ok(named) } else { Err(mistakes) }
+}
+
+/// What comes on stdin, which can be read once.
+fn from_stdin(named: &[Named]) -> std::io::Result<Option<Named>> {
+    if named.iter().any(|named| matches!(named, Named::Stdin(_))) {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    std::io::stdin().read_to_end(&mut text)?;
+    Ok(Some(Named::Stdin(text.into())))
 }
 
 /// What to say about a word that is neither a file nor in the library.
@@ -144,8 +177,8 @@ impl LimitArguments {
 /// Shows all mistakes on stderr.
 pub fn complain(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        eprintln!("{diagnostic}");
+        tell(&diagnostic.to_string());
     }
     let many = if diagnostics.len() == 1 { "" } else { "s" };
-    eprintln!("{} mistake{many} found", diagnostics.len());
+    tell(&format!("{} mistake{many} found", diagnostics.len()));
 }

@@ -1,6 +1,6 @@
 //! `regsim list`: the built-in scenarios, searchable.
 
-use super::{Exit, library, say};
+use super::{Exit, library, say, tell};
 use crate::scenario::Scenario;
 
 /// List and search the built-in scenarios.
@@ -25,7 +25,7 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
     let stories: Vec<Scenario> = library::all().iter().filter_map(|shipped| shipped.load(&[]).ok()).collect();
     let found: Vec<&Scenario> = stories.iter().filter(|story| matches(story, &arguments.words)).collect();
     if found.is_empty() {
-        eprintln!("no built-in scenario speaks of all of: {}", arguments.words.join(", "));
+        tell(&format!("no built-in scenario speaks of all of: {}", arguments.words.join(", ")));
         return Exit::Misuse;
     }
     let width = found.iter().map(|story| story.name.len()).max().unwrap_or(0);

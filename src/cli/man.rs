@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 use clap_mangen::Man;
 
-use super::{Exit, say};
+use super::{Exit, say, tell};
 use crate::report::write::write_whole;
 
 /// Print or write the manual pages.
@@ -33,7 +33,7 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
     for (name, command) in std::iter::once(("regsim".to_owned(), &command)).chain(pages) {
         let path = folder.join(format!("{name}.1"));
         if let Err(error) = write_whole(&path, &page(command, &name)) {
-            eprintln!("error: {error}");
+            tell(&format!("error: {error}"));
             return Exit::Misuse;
         }
         say(&path.display().to_string());

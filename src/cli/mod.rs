@@ -6,27 +6,34 @@
 mod check;
 mod completions;
 mod files;
+mod interrupt;
 mod library;
 mod list;
 mod man;
 mod results;
 mod run;
 mod show;
+mod sweep;
+mod terminal;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use terminal::{Colour, Look, say, tell};
 
 /// What will my service registry do when things break?
 ///
 /// regsim replays failure stories of real service registries on seeded virtual time, judges them, and draws how the cluster
 /// converged.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(version, max_term_width = 100, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// When to colour; `auto` heeds NO_COLOR, CLICOLOR_FORCE and the terminal
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
 }
 
 const EXAMPLES: &str = "\
@@ -36,14 +43,18 @@ Examples:
   regsim run eureka/two-regions-1300km --seeds 200
   regsim show eureka/peer-down > my.yaml       take one as a start of your own
   regsim check my.yaml --plan                  what would happen, without running it
-  regsim run my.yaml --seed 7
+  regsim run my.yaml --seed 7";
 
+/// What a script goes by.
+const EXIT_CODES: &str = "\
 Exit codes:
-  0  everything expected held
-  1  something was violated, or an expected violation did not happen
-  2  bad usage, or a bad file
-  3  inconclusive: the run could not tell
-  4  regsim itself failed (two runs of one seed differ)";
+    0  everything expected held
+    1  something was violated, or an expected violation did not happen
+    2  bad usage, a bad file, or results that cannot be written
+    3  inconclusive: the run could not tell
+    4  regsim itself failed: two runs of one seed differ, or a rule of its own was broken
+  130  interrupted
+Over several runs the first of 130, 4, 2, 1, 3, 0 counts.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -74,6 +85,8 @@ pub enum Exit {
     Inconclusive = 3,
     /// The program itself failed.
     Broken = 4,
+    /// It was told to end.
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -84,6 +97,7 @@ impl Exit {
             Exit::Violated => 2,
             Exit::Misuse => 3,
             Exit::Broken => 4,
+            Exit::Interrupted => 5,
         }
     }
 
@@ -94,16 +108,17 @@ impl Exit {
     }
 }
 
-/// Prints a result. Whoever reads may stop reading (`| head`): that is no failure.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
 /// Reads the command line and carries it out.
 pub fn main() -> ExitCode {
-    let exit = match Arguments::try_parse() {
-        Ok(Arguments { command }) => match command {
-            Command::Run(arguments) => run::carry_out(&arguments),
+    // Whatever else breaks is a bug of this program; the default hook has said where.
+    let exit = std::panic::catch_unwind(carry_out).unwrap_or(Exit::Broken);
+    ExitCode::from(terminal::finish(exit) as u8)
+}
+
+fn carry_out() -> Exit {
+    match Arguments::try_parse() {
+        Ok(Arguments { command, color }) => match command {
+            Command::Run(arguments) => run::carry_out(&arguments, Look::new(color)),
             Command::Check(arguments) => check::carry_out(&arguments),
             Command::List(arguments) => list::carry_out(&arguments),
             Command::Show(arguments) => show::carry_out(&arguments),
@@ -112,9 +127,13 @@ pub fn main() -> ExitCode {
         },
         Err(error) => {
             // Help and version are no mistakes; clap knows where each goes.
-            let _ = error.print();
-            if error.use_stderr() { Exit::Misuse } else { Exit::Held }
+            let printed = error.print();
+            if error.use_stderr() {
+                Exit::Misuse
+            } else {
+                terminal::note(printed);
+                Exit::Held
+            }
         }
-    };
-    ExitCode::from(exit as u8)
+    }
 }

@@ -1,169 +1,128 @@
-//! What `regsim run` prints and writes once the runs of a scenario are made.
+//! What `regsim run` prints and writes once a run is made.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::files::Named;
 use super::run::{Arguments, Done, Failure, Format, Story};
-use super::{Exit, files, say};
+use super::terminal::{Look, quoted};
+use super::{Exit, files, say, tell};
 use crate::check::Verdict;
-use crate::report::pictures::Picture;
-use crate::report::summary::{CureResult, SeedsSummary, Summary};
-use crate::report::text::Timeline;
-use crate::report::write::{WriteError, write_whole};
+use crate::report::chronicle::Chronicle;
+use crate::report::chronicle::words::Shade;
+use crate::report::summary::{CureResult, Summary};
+use crate::report::text::{self, Timeline};
+use crate::report::write::{WriteError, write_together};
 use crate::report::{fill, markdown, measured, pictures};
 
-/// Failing seeds of a sweep that get reports of their own.
-const REPORTED_FAILURES: usize = 5;
-
-/// Prints and writes what came of all runs of one scenario.
-pub fn report(story: &Story, done: Vec<Result<Done, Failure>>, arguments: &Arguments) -> Exit {
-    let mut exit = Exit::Held;
-    let mut made = Vec::with_capacity(done.len());
-    for result in done {
-        match result {
-            Ok(done) => {
-                exit = exit.max(match done.outcome.verdict {
-                    Verdict::Holds => Exit::Held,
-                    Verdict::Violated => Exit::Violated,
-                    Verdict::Inconclusive => Exit::Inconclusive,
-                });
-                made.push(done);
-            }
-            Err(Failure::Plan(diagnostics)) => {
-                files::complain(&diagnostics);
-                exit = exit.max(Exit::Misuse);
-            }
-            Err(Failure::Record(message)) => {
-                eprintln!("error: {message}");
-                exit = exit.max(Exit::Misuse);
-            }
-            Err(Failure::Divergence(divergence)) => {
-                eprintln!("error: {}: {divergence}", story.named.shown());
-                exit = exit.max(Exit::Broken);
-            }
-        }
-    }
-    let written = if arguments.seeds.is_some() {
-        many(story, &made, arguments)
-    } else {
-        made.iter().try_for_each(|done| one(story, done, arguments))
+/// Prints and writes what came of one run.
+pub fn single(story: &Story, made: Result<Done, Failure>, arguments: &Arguments, look: Look) -> Exit {
+    let done = match made {
+        Ok(done) => done,
+        Err(failure) => return self::failure(story, &failure),
     };
-    match written {
-        Ok(()) => exit,
-        Err(error) => {
-            eprintln!("error: {error}");
-            exit.max(Exit::Misuse)
-        }
-    }
-}
-
-/// One run: its files, then its timeline or its line of JSON.
-fn one(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
-    write_run(story, done, arguments)?;
+    // What was found is told even if it cannot be written.
+    let written = write_run(story, &done, arguments);
+    let folder = written.is_ok().then_some(&*done.folder);
     match arguments.format {
-        Format::Json => say(&summary(done, Some(&done.folder)).line()),
-        Format::Text => {
-            let digest = done.outcome.digest.to_string();
-            let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
-            let checks = fill::checks(&done.outcome.findings);
-            let cures = cures(done);
-            let measured = measured::lines(&fill::metrics(&done.outcome.measured));
-            let replay = replay(story, done.outcome.seed, arguments);
-            let folder = done.folder.display().to_string();
-            let timeline = Timeline {
-                run: &view,
-                verdict: done.outcome.verdict,
-                checks: &checks,
-                cures: &cures,
-                measured: &measured,
-                replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
-                report: Some(&folder),
-                columns: 100,
-                colour: std::io::stdout().is_terminal(),
-            };
-            say(&timeline.render());
+        Format::Json => say(&summary(&done, folder).line()),
+        Format::Text if arguments.quiet && done.outcome.verdict == Verdict::Holds => {}
+        Format::Text => say(&timeline(story, &done, folder, arguments, look)),
+    }
+    match written {
+        Ok(()) => verdict_of(done.outcome.verdict),
+        Err(error) => {
+            tell(&format!("error: {error}"));
+            verdict_of(done.outcome.verdict).max(Exit::Misuse)
         }
     }
-    Ok(())
 }
 
-/// Many runs: one picture of all, and reports of the first that failed.
-fn many(story: &Story, made: &[Done], arguments: &Arguments) -> Result<(), WriteError> {
-    let Some(first) = made.first() else { return Ok(()) };
-    let runs = made.iter().map(|done| (done.outcome.seed, &done.outcome.measured));
-    let together = fill::ensemble(&first.plan, runs);
-    let folder = arguments.out.join(&first.plan.name).join(format!("seeds-1-{}", made.len()));
-    let drawn = pictures::of_many(&together);
-    let shown = write_pictures(&folder, &drawn)?;
-    let failed = || made.iter().filter(|done| done.outcome.verdict != Verdict::Holds);
-    let mut lines = String::new();
-    for done in made {
-        let reported = failed().take(REPORTED_FAILURES).any(|it| it.outcome.seed == done.outcome.seed);
-        if reported {
-            write_run(story, done, arguments)?;
-        }
-        let line = summary(done, reported.then_some(&*done.folder)).line();
-        if arguments.format == Format::Json {
-            say(&line);
-        }
-        let _ = writeln!(lines, "{line}");
+/// How a run with this verdict ends the program.
+pub fn verdict_of(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Holds => Exit::Held,
+        Verdict::Violated => Exit::Violated,
+        Verdict::Inconclusive => Exit::Inconclusive,
     }
-    write_whole(&folder.join("runs.jsonl"), lines.as_bytes())?;
-    let count = |verdict| made.iter().filter(|done| done.outcome.verdict == verdict).count() as u64;
-    let summary = SeedsSummary {
-        scenario: first.plan.name.clone(),
-        system: first.plan.system.name().to_owned(),
-        runs: made.len() as u64,
-        held: count(Verdict::Holds),
-        violated: count(Verdict::Violated),
-        inconclusive: count(Verdict::Inconclusive),
-        metrics: fill::spreads(made.iter().map(|done| &done.outcome.measured)),
+}
+
+/// Says why there is no outcome.
+pub fn failure(story: &Story, failure: &Failure) -> Exit {
+    match failure {
+        Failure::Plan(diagnostics) => files::complain(diagnostics),
+        Failure::Record(error) => tell(&format!("error: {error}")),
+        Failure::Divergence(divergence) => {
+            tell(&format!("error: {}: {divergence}", story.named.shown()));
+        }
+        Failure::Broken(seed) => tell(&format!(
+            "error: {}: regsim itself failed with seed {seed}; what the scenario says is not to blame",
+            story.named.shown()
+        )),
+    }
+    exit_of(failure)
+}
+
+/// How a failure ends the program.
+pub fn exit_of(failure: &Failure) -> Exit {
+    match failure {
+        Failure::Plan(_) | Failure::Record(_) => Exit::Misuse,
+        Failure::Divergence(_) | Failure::Broken(_) => Exit::Broken,
+    }
+}
+
+fn timeline(story: &Story, done: &Done, folder: Option<&Path>, arguments: &Arguments, look: Look) -> String {
+    let digest = done.outcome.digest.to_string();
+    let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
+    let checks = fill::checks(&done.outcome.findings);
+    let cures = cures(done);
+    let measured = measured::lines(&fill::metrics(&done.outcome.measured));
+    let replay = replay(story, done.outcome.seed, arguments);
+    let folder = folder.map(|folder| folder.display().to_string());
+    let timeline = Timeline {
+        run: &view,
+        verdict: done.outcome.verdict,
+        checks: &checks,
+        cures: &cures,
+        measured: &measured,
+        happened: &done.happened,
+        replay: (done.outcome.verdict != Verdict::Holds).then_some(&replay),
+        report: folder.as_deref(),
+        columns: look.columns,
+        colour: look.colour,
     };
-    let commands = failed().take(REPORTED_FAILURES);
-    let commands: Vec<String> = commands.map(|done| replay(story, done.outcome.seed, arguments)).collect();
-    let page = markdown::seeds(&summary, &shown, &commands);
-    write_whole(&folder.join("summary.md"), page.as_bytes())?;
-    write_whole(&folder.join("summary.json"), summary.file().as_bytes())?;
-    if arguments.format == Format::Text {
-        drawn.iter().for_each(|picture| say(&picture.sheet.title));
-        say(&format!("{} of {} runs held", made.len() - failed().count(), made.len()));
-        measured::spread_lines(&summary).iter().for_each(|line| say(line));
-        for done in failed().take(REPORTED_FAILURES) {
-            say(&format!("  seed {}: {}", done.outcome.seed, done.outcome.verdict.name()));
-            say(&format!("    replay  {}", replay(story, done.outcome.seed, arguments)));
-        }
-        if failed().count() > REPORTED_FAILURES {
-            say(&format!("  … and {} more, in runs.jsonl", failed().count() - REPORTED_FAILURES));
-        }
-        say(&format!("report  {}\n", folder.display()));
-    }
-    Ok(())
+    timeline.render()
 }
 
-/// Each picture as SVG and PNG; returns the SVG files with what they show.
-fn write_pictures(folder: &Path, drawn: &[Picture]) -> Result<Vec<(String, &'static str)>, WriteError> {
-    for (name, content) in drawn.iter().flat_map(Picture::files) {
-        write_whole(&folder.join(name), &content)?;
-    }
-    Ok(drawn.iter().map(|picture| (format!("{}.svg", picture.name), picture.shows)).collect())
+/// What happened, in lines.
+pub fn account(chronicle: &Chronicle<'_>, look: Look) -> Vec<String> {
+    let paint = |text: &str, shade: Shade| match shade {
+        _ if !look.colour => text.to_owned(),
+        Shade::Step => format!("\x1b[1m{text}\x1b[0m"),
+        Shade::Bad => format!("\x1b[31m{text}\x1b[0m"),
+    };
+    chronicle.render(text::usable(look.columns), paint)
 }
 
-/// The files of one run.
-fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
+/// The files of one run, all or none.
+pub fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
     let digest = done.outcome.digest.to_string();
     let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
     let drawn = pictures::of_run(&done.plan, &view, &done.outcome.measured);
-    let shown = write_pictures(&done.folder, &drawn)?;
+    let (shown, drawn) = (pictures::shown(&drawn), pictures::files(&drawn, &done.folder));
     let summary = summary(done, Some(&done.folder));
     let replay = replay(story, done.outcome.seed, arguments);
     let page = markdown::run(&summary, &view.finding(), &shown, &done.outcome.measured.cost, &replay);
-    write_whole(&done.folder.join("summary.md"), page.as_bytes())?;
-    write_whole(&done.folder.join("summary.json"), summary.file().as_bytes())
+    let summary = summary.file();
+    let mut files: Vec<(PathBuf, &[u8])> = drawn.iter().map(|(path, it)| (path.clone(), &**it)).collect();
+    files.push((done.folder.join("summary.md"), page.as_bytes()));
+    files.push((done.folder.join("summary.json"), summary.as_bytes()));
+    write_together(&files)
 }
 
-fn summary(done: &Done, folder: Option<&Path>) -> Summary {
+/// A run as one JSON object.
+pub fn summary(done: &Done, folder: Option<&Path>) -> Summary {
     let outcome = &done.outcome;
     Summary {
         scenario: done.plan.name.clone(),
@@ -198,11 +157,14 @@ fn rounded(wall: Duration) -> Duration {
     wall + Duration::from_micros(500)
 }
 
-/// The command that repeats a run.
-fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
-    let mut command = format!("regsim run {} --seed {seed}", story.named.shown());
+/// The command that repeats a run, as a shell takes it.
+pub fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
+    let mut command = format!("regsim run {} --seed {seed}", quoted(&story.named.shown()));
     for setting in &arguments.settings {
-        let _ = write!(command, " --set '{setting}'");
+        let _ = write!(command, " --set {}", quoted(setting));
+    }
+    if matches!(story.named, Named::Stdin(_)) {
+        command.push_str(" < FILE");
     }
     command
 }

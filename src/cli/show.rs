@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, files, library, say};
+use super::{Exit, files, library, say, tell};
 use crate::report::write::write_whole;
 
 /// Print a built-in scenario, as a start of your own.
@@ -25,7 +25,7 @@ pub struct Arguments {
 pub fn carry_out(arguments: &Arguments) -> Exit {
     let found = library::find(&arguments.name);
     if found.is_empty() {
-        eprintln!("error: {}", files::unknown(&arguments.name));
+        tell(&format!("error: {}", files::unknown(&arguments.name)));
         return Exit::Misuse;
     }
     let Some(folder) = &arguments.to else {
@@ -38,10 +38,10 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
     for (name, text) in found.iter().flat_map(library::Shipped::files) {
         let path = folder.join(name);
         if path.exists() {
-            eprintln!("error: `{}` is there already", path.display());
+            tell(&format!("error: `{}` is there already", path.display()));
             exit = Exit::Misuse;
         } else if let Err(error) = write_whole(&path, &text) {
-            eprintln!("error: {error}");
+            tell(&format!("error: {error}"));
             return Exit::Misuse;
         } else {
             say(&path.display().to_string());

@@ -231,7 +231,7 @@ pub struct Process {
 pub struct ServiceModel {
     /// Requests worked on at a time; `None` is unbounded (event-driven).
     pub workers: Option<u32>,
-    /// Requests that may wait for a worker; more are dropped in silence.
+    /// Requests that may wait for a worker before new connections meet silence. What comes over open ones waits all the same.
     pub accept_queue: u32,
     /// Time that each request takes.
     pub base: Duration,

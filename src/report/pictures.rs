@@ -2,6 +2,8 @@
 //!
 //! Separate so that whoever writes reports needs to know neither what there is to see nor whether it applies.
 
+use std::path::{Path, PathBuf};
+
 use super::ensemble::Ensemble;
 use super::figure::Sheet;
 use super::view::RunView;
@@ -19,12 +21,18 @@ pub struct Picture {
     pub sheet: Sheet,
 }
 
-impl Picture {
-    /// Its files: name and content.
-    pub fn files(&self) -> [(String, Vec<u8>); 2] {
-        let name = |end: &str| format!("{}.{end}", self.name);
-        [(name("svg"), self.sheet.svg().into_bytes()), (name("png"), self.sheet.png())]
-    }
+/// The files of pictures in a folder: path and content.
+pub fn files(pictures: &[Picture], folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let of = |picture: &Picture| {
+        let path = |end: &str| folder.join(format!("{}.{end}", picture.name));
+        [(path("svg"), picture.sheet.svg().into_bytes()), (path("png"), picture.sheet.png())]
+    };
+    pictures.iter().flat_map(of).collect()
+}
+
+/// For a page beside these files: which to show, and what each is.
+pub fn shown(pictures: &[Picture]) -> Vec<(String, &'static str)> {
+    pictures.iter().map(|picture| (format!("{}.svg", picture.name), picture.shows)).collect()
 }
 
 /// The pictures of one run, the most important first. Where nobody calls anybody there is none of calls.

@@ -83,6 +83,7 @@ proptest! {
             checks: &[],
             cures: &[],
             measured: &[],
+            happened: &[],
             replay: None,
             report: None,
             columns: 80,

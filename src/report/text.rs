@@ -12,6 +12,9 @@ use crate::check::Verdict;
 
 /// How many lines a screen holds, unless violations need more.
 const LINES: usize = 24;
+/// Columns below which nothing can be shown, and beyond which lines are hard to read.
+const NARROWEST: usize = 60;
+const WIDEST: usize = 100;
 /// The first column names groups of rows, the second the row.
 const GROUP: usize = 11;
 const NAME: usize = 18;
@@ -20,6 +23,11 @@ const TAIL: usize = 12;
 /// Rows of servers in a group, and rows of faults.
 const SERVER_ROWS: usize = 3;
 const FAULT_ROWS: usize = 4;
+
+/// How many columns are used of a terminal that has so many.
+pub fn usable(columns: usize) -> usize {
+    columns.clamp(NARROWEST, WIDEST)
+}
 
 /// What a timeline shows beside the run.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +39,13 @@ pub struct Timeline<'a> {
     pub cures: &'a [CureResult],
     /// What was measured, in lines with a word before each.
     pub measured: &'a [(&'static str, String)],
+    /// What happened, in lines; none leaves it out.
+    pub happened: &'a [String],
     /// The command that repeats this run.
     pub replay: Option<&'a str>,
     /// The folder of its reports.
     pub report: Option<&'a str>,
-    /// Columns of the terminal; used between 80 and 100.
+    /// Columns of the terminal; used between [`NARROWEST`] and [`WIDEST`].
     pub columns: usize,
     /// Whether to colour verdicts and self-preservation with ANSI escapes.
     pub colour: bool,
@@ -44,7 +54,7 @@ pub struct Timeline<'a> {
 impl Timeline<'_> {
     /// The lines, each ended by a line feed.
     pub fn render(&self) -> String {
-        let axis = self.columns.clamp(80, 100) - GROUP - NAME - TAIL;
+        let axis = self.width() - GROUP - NAME - TAIL;
         let mut lines = self.head();
         lines.push(format!("{:>indent$}{}", "", time_axis(self.run.span, axis), indent = GROUP + NAME));
         lines.extend(self.differing(axis));
@@ -56,6 +66,10 @@ impl Timeline<'_> {
         foot.extend(self.replay.map(|command| format!("replay  {command}")));
         foot.extend(self.report.map(|folder| format!("report  {folder}")));
         let room = LINES.saturating_sub(lines.len() + foot.len() + 1);
+        if !self.happened.is_empty() {
+            lines.push(String::new());
+            lines.extend_from_slice(self.happened);
+        }
         lines.push(String::new());
         lines.extend(self.verdicts(room));
         lines.extend(foot);
@@ -63,7 +77,7 @@ impl Timeline<'_> {
     }
 
     fn width(&self) -> usize {
-        self.columns.clamp(80, 100)
+        usable(self.columns)
     }
 
     fn head(&self) -> Vec<String> {
@@ -215,7 +229,12 @@ impl Timeline<'_> {
         let all_hold = self.verdict == Verdict::Holds;
         let idle = |check: &CheckResult| all_hold && check.verdict == Verdict::Inconclusive;
         checks.sort_by_key(|check| (idle(check), std::cmp::Reverse(check.verdict)));
-        let name = checks.iter().map(|check| columns(&check.name)).max().unwrap_or(0).clamp(12, 40);
+        let name = checks
+            .iter()
+            .map(|check| columns(&check.name))
+            .max()
+            .unwrap_or(0)
+            .clamp(12, self.width() * 2 / 5);
         let mut entries: Vec<Vec<String>> = checks.iter().map(|check| self.check(check, name)).collect();
         let needed = |entries: &[Vec<String>]| entries.iter().map(Vec::len).sum::<usize>();
         let mut shown = entries.len();
@@ -412,7 +431,7 @@ fn time_axis(span: Span, axis: usize) -> String {
 }
 
 /// Columns that a text takes on a terminal; letters of East Asian scripts and pictographs take two.
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     let wide = |letter: char| {
         matches!(u32::from(letter),
             0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f
@@ -422,12 +441,12 @@ fn columns(text: &str) -> usize {
 }
 
 /// `text` filled with blanks up to `width` columns.
-fn pad(text: &str, width: usize) -> String {
+pub(super) fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }
 
 /// `text` without control characters and cut at its end to at most `width` columns.
-fn fit(text: &str, width: usize) -> String {
+pub(super) fn fit(text: &str, width: usize) -> String {
     let clean = text.replace(char::is_control, " ");
     if columns(&clean) <= width {
         return clean;
@@ -448,7 +467,7 @@ fn fit(text: &str, width: usize) -> String {
 }
 
 /// `text` in at most `lines` lines of at most `width` columns.
-fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut out = vec![String::new()];
     for word in text.split_whitespace() {
         let full = out.len() == lines;

@@ -162,7 +162,9 @@ impl<'n> Fields<'n> {
 
     /// The entry of a key, if it was written. Asking makes the key valid.
     pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        self.valid.push(key);
+        if !self.valid.contains(&key) {
+            self.valid.push(key);
+        }
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         self.asked[at] = true;
         Some(&self.entries[at])

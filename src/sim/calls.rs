@@ -21,7 +21,9 @@ use crate::protocol::{
 
 use super::lanes::Timeout;
 use super::messages::Fate;
-use super::network::{Draws, GIVE_UP_NS, Hop, HostSet, Purpose, connect_retry_ns, retransmit_ns};
+use super::network::{
+    Draws, GIVE_UP_NS, Hop, HostSet, ORPHAN_GIVE_UP_NS, Purpose, connect_retry_ns, retransmit_ns,
+};
 use super::slab::Slab;
 use super::{Due, Simulation};
 
@@ -479,13 +481,8 @@ impl<P: Protocol> Simulation<P> {
                 0 => self.execute(index),
                 work_ns => self.work(index, work_ns),
             }
-        } else if node.service.full() {
-            if caller_waits {
-                self.calls[index].fall_silent();
-            } else {
-                self.calls.remove(index);
-            }
         } else {
+            // Its connection was accepted, so it waits, however many there are.
             node.service.waiting.push_back(index);
             self.ledger.waiting(node.service.waiting.len());
             self.calls[index].stage = Stage::Queued;
@@ -569,12 +566,14 @@ impl<P: Protocol> Simulation<P> {
         self.finish(index, result);
     }
 
-    /// A request or an answer got lost: TCP sends it again after 200 ms, 400 ms, 800 ms, ...
+    /// A request or an answer got lost: TCP sends it again after 200 ms, 400 ms, 800 ms, ..., but not for ever; what its caller
+    /// waits for no longer, less long.
     fn send_again(&mut self, index: u32) {
         let call = &mut self.calls[index];
         call.sent = SimTime(call.sent.0 + retransmit_ns(call.attempt)).max(self.now);
         call.attempt += 1;
-        let given_up = call.sent.0 - call.first_sent.0 > GIVE_UP_NS;
+        let patience = if call.caller_waits { GIVE_UP_NS } else { ORPHAN_GIVE_UP_NS };
+        let given_up = call.sent.0 - call.first_sent.0 > patience;
         match (call.stage == Stage::Request, given_up) {
             (true, false) => self.travel_forth(index, Purpose::Request, 0),
             (false, false) => self.travel_back(index, Purpose::Answer, 0),

@@ -21,6 +21,8 @@ const RETRANSMIT_FIRST_NS: u64 = 200_000_000;
 const RETRANSMIT_LONGEST_NS: u64 = 120_000_000_000;
 /// Unacknowledged data is given up after this time. Linux: `tcp_retries2` = 15 comes to 924 s.
 pub(super) const GIVE_UP_NS: u64 = 900_000_000_000;
+/// The same once its sender has closed the connection. Linux: `tcp_orphan_retries`, 8 if unset, comes to 102 s.
+pub(super) const ORPHAN_GIVE_UP_NS: u64 = 102_200_000_000;
 /// First retransmission of a connection attempt; it doubles. Linux: `TCP_TIMEOUT_INIT`.
 const CONNECT_RETRY_NS: u64 = 1_000_000_000;
 

@@ -199,7 +199,7 @@ impl Service {
         self.model.workers.is_none_or(|workers| self.busy < workers)
     }
 
-    /// Whether a request that comes now is dropped.
+    /// Whether a connection that is attempted now meets silence.
     pub fn full(&self) -> bool {
         !self.idle() && self.waiting.len() >= self.model.accept_queue as usize
     }

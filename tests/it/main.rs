@@ -4,6 +4,7 @@ mod scenarios;
 mod toys;
 
 mod arrows;
+mod commands;
 mod clusters;
 mod cures;
 mod determinism;

@@ -30,6 +30,7 @@ fn rendered(run: &RunView, checks: &[CheckResult], colour: bool) -> String {
         checks,
         cures: &[],
         measured: &[],
+        happened: &[],
         replay: Some("regsim run scenarios/eureka/partition-between-peers.yaml --seed 1"),
         report: Some("reports/eureka/partition-between-peers/seed-1"),
         columns: 96,
@@ -53,6 +54,7 @@ fn what_was_measured_stands_above_the_verdicts() {
         checks: &checks()[..1],
         cures: &[],
         measured: &measured,
+        happened: &[],
         replay: None,
         report: None,
         columns: 80,
@@ -96,6 +98,7 @@ fn a_cure_says_whether_all_holds_with_it() {
         checks: &checks()[..1],
         cures: &cures,
         measured: &[],
+        happened: &[],
         replay: None,
         report: None,
         columns: 96,
@@ -121,6 +124,7 @@ fn what_had_nothing_to_judge_comes_last_in_a_run_that_holds() {
             checks: &checks,
             cures: &[],
             measured: &[],
+            happened: &[],
             replay: None,
             report: None,
             columns: 96,
@@ -141,6 +145,51 @@ fn every_screen_fits() {
         assert!(screen.lines().count() <= LINES, "{screen}");
         assert!(screen.lines().all(|line| columns(line) <= 96), "{screen}");
     }
+}
+
+#[test]
+fn a_narrow_terminal_is_not_written_over() {
+    let wide = |columns_of: usize| {
+        let run = samples::crowded();
+        let screen = Timeline {
+            run: &run,
+            verdict: Verdict::Violated,
+            checks: &checks(),
+            cures: &[],
+            measured: &[],
+            happened: &[],
+            replay: None,
+            report: None,
+            columns: columns_of,
+            colour: false,
+        };
+        screen.render().lines().map(columns).max().unwrap_or(0)
+    };
+    assert!(wide(60) <= 60 && wide(72) <= 72, "{} {}", wide(60), wide(72));
+    assert_eq!((wide(10), wide(500)), (wide(60), wide(100)), "between the narrowest and the widest");
+}
+
+#[test]
+fn what_happened_stands_between_the_chart_and_the_verdicts() {
+    let (run, checks) = (samples::split(), checks());
+    let happened = ["     40.000s  ── peer2 dies".to_owned()];
+    let timeline = Timeline {
+        run: &run,
+        verdict: Verdict::Violated,
+        checks: &checks,
+        cures: &[],
+        measured: &[],
+        happened: &happened,
+        replay: None,
+        report: None,
+        columns: 96,
+        colour: false,
+    };
+    let told = timeline.render();
+    let without = Timeline { happened: &[], ..timeline }.render();
+    let at = |word: &str| told.find(word).unwrap_or_else(|| panic!("{word} in {told}"));
+    assert!(at("agreement") < at("peer2 dies") && at("peer2 dies") < at("converged"));
+    assert_eq!(told.replace("\n     40.000s  ── peer2 dies\n", ""), without, "and takes no line from them");
 }
 
 #[test]
