@@ -275,6 +275,8 @@ fn many_seeds_may_be_recorded() {
             "holds.yaml",
             "reports/holds/seed-1/history.jsonl",
             "reports/holds/seed-2/history.jsonl",
+            "reports/holds/seeds-1-2/distributions.png",
+            "reports/holds/seeds-1-2/distributions.svg",
             "reports/holds/seeds-1-2/ensemble.png",
             "reports/holds/seeds-1-2/ensemble.svg",
             "reports/holds/seeds-1-2/runs.jsonl",
