@@ -410,7 +410,7 @@ duration: 30d
         let made = fs::read_to_string(folder.0.join(lines)).expect("readable").lines().count();
         assert_eq!(*lines, format!("reports/holds/seeds-1-{made}/runs.jsonl"));
         assert!(ran.out.contains(&format!("{made} of {made} runs held")), "{ran:?}");
-        assert_eq!(files.len(), 6, "the scenario and five reports: {files:?}");
+        assert_eq!(files.len(), 8, "the scenario and seven reports: {files:?}");
     }
 
     #[test]
