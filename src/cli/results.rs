@@ -1,7 +1,7 @@
 //! What `regsim run` prints and writes once a run is made.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::Named;
@@ -14,7 +14,7 @@ use crate::report::chronicle::words::Shade;
 use crate::report::summary::{CureResult, Summary};
 use crate::report::text::{self, Timeline};
 use crate::report::write::{WriteError, write_together};
-use crate::report::{convergence, fill, markdown, measured};
+use crate::report::{fill, markdown, measured, pictures};
 
 /// Prints and writes what came of one run.
 pub fn single(story: &Story, made: Result<Done, Failure>, arguments: &Arguments, look: Look) -> Exit {
@@ -109,17 +109,16 @@ pub fn account(chronicle: &Chronicle<'_>, look: Look) -> Vec<String> {
 pub fn write_run(story: &Story, done: &Done, arguments: &Arguments) -> Result<(), WriteError> {
     let digest = done.outcome.digest.to_string();
     let view = fill::view(&done.plan, done.outcome.seed, &digest, &done.outcome.measured);
-    let sheet = convergence::sheet(&view);
-    let (svg, png) = (sheet.svg(), sheet.png());
+    let drawn = pictures::of_run(&done.plan, &view, &done.outcome.measured);
+    let (shown, drawn) = (pictures::shown(&drawn), pictures::files(&drawn, &done.folder));
     let summary = summary(done, Some(&done.folder));
     let replay = replay(story, done.outcome.seed, arguments);
-    let page = markdown::run(&summary, &view.finding(), &done.outcome.measured.cost, &replay);
-    write_together(&[
-        (done.folder.join("convergence.svg"), svg.as_bytes()),
-        (done.folder.join("convergence.png"), &png),
-        (done.folder.join("summary.md"), page.as_bytes()),
-        (done.folder.join("summary.json"), summary.file().as_bytes()),
-    ])
+    let page = markdown::run(&summary, &view.finding(), &shown, &done.outcome.measured.cost, &replay);
+    let summary = summary.file();
+    let mut files: Vec<(PathBuf, &[u8])> = drawn.iter().map(|(path, it)| (path.clone(), &**it)).collect();
+    files.push((done.folder.join("summary.md"), page.as_bytes()));
+    files.push((done.folder.join("summary.json"), summary.as_bytes()));
+    write_together(&files)
 }
 
 /// A run as one JSON object.

@@ -4,7 +4,7 @@
 //! come in, in order of seeds.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::ThreadPool;
@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::report::summary::SeedsSummary;
 use crate::report::view::Track;
 use crate::report::write::{Partial, WriteError, write_together};
-use crate::report::{ensemble, fill, markdown, measured};
+use crate::report::{fill, markdown, measured, pictures};
 
 /// Failing seeds that get reports of their own.
 const REPORTED_FAILURES: usize = 5;
@@ -202,8 +202,8 @@ impl Sweep<'_> {
         let mut together = fill::ensemble(&plan, self.kept.iter().map(|kept| (kept.seed, &kept.measured)));
         together.runs.iter_mut().skip(RIBBON).for_each(|run| run.differing = Track::new());
         let folder = self.arguments.out.join(&plan.name).join(format!("seeds-1-{runs}"));
-        let sheet = ensemble::sheet(&together);
-        let (svg, png) = (sheet.svg(), sheet.png());
+        let sheets = pictures::of_many(&together);
+        let (shown, drawn) = (pictures::shown(&sheets), pictures::files(&sheets, &folder));
         let count = |verdict| self.kept.iter().filter(|kept| kept.verdict == verdict).count() as u64;
         let summary = SeedsSummary {
             scenario: plan.name.clone(),
@@ -216,14 +216,14 @@ impl Sweep<'_> {
         };
         let replay = |(seed, _): &(u64, Verdict)| results::replay(self.story, *seed, self.arguments);
         let commands: Vec<String> = self.reported.iter().map(replay).collect();
-        let page = markdown::seeds(&summary, &[("ensemble.svg", "All runs over time")], &commands);
-        write_together(&[
-            (folder.join("ensemble.svg"), svg.as_bytes()),
-            (folder.join("ensemble.png"), &png),
-            (folder.join("summary.md"), page.as_bytes()),
-            (folder.join("summary.json"), summary.file().as_bytes()),
-        ])?;
-        self.print(&sheet.title, &summary, &folder);
+        let page = markdown::seeds(&summary, &shown, &commands);
+        let file = summary.file();
+        let mut files: Vec<(PathBuf, &[u8])> = drawn.iter().map(|(path, it)| (path.clone(), &**it)).collect();
+        files.push((folder.join("summary.md"), page.as_bytes()));
+        files.push((folder.join("summary.json"), file.as_bytes()));
+        write_together(&files)?;
+        let titles: Vec<&str> = sheets.iter().map(|picture| picture.sheet.title.as_str()).collect();
+        self.print(&titles.join("\n"), &summary, &folder);
         self.lines.finish_as(&folder.join("runs.jsonl"))?;
         Ok(exit)
     }

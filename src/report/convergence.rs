@@ -4,8 +4,8 @@
 //! from the truth, and the others stand back in grey under one label.
 
 use super::figure::theme::{Ink, SERIES_COLOURS};
-use super::figure::{Band, Body, Convergence, Line, Panel, Series, Sheet, Span, Stroke};
-use super::view::{RunView, ServerView, Track};
+use super::figure::{Band, Body, Highlight, Line, Panel, Series, Sheet, Span, Stroke};
+use super::view::{RunView, ServerView, StartUp, Track};
 use super::words::{self, Nanos};
 
 /// A stretch of self-preservation shorter than this share of the run goes without a name.
@@ -14,9 +14,6 @@ const NAMELESS_SHARE: u64 = 50;
 /// Where all client caches together differ in so many times more entries than any server, their mean is drawn, or the lines of
 /// servers would lie flat.
 const CACHES_OVER_SERVERS: u64 = 3;
-
-/// How many times higher than the rest start-up must be to be cut off.
-const START_UP_OVER_STORY: f64 = 2.0;
 
 /// The picture of one run.
 pub fn sheet(run: &RunView) -> Sheet {
@@ -30,19 +27,21 @@ pub fn sheet(run: &RunView) -> Sheet {
         span: run.span,
         bands: run.bands.clone(),
         marks: run.marks.clone(),
-        convergence: convergence(run),
+        highlight: convergence(run),
         panels,
+        keys: Vec::new(),
     }
 }
 
 /// The way from the last disturbance to agreement, if there was one to go.
-fn convergence(run: &RunView) -> Option<Convergence> {
+fn convergence(run: &RunView) -> Option<Highlight> {
     let at = run.converged_at?;
     let start = run.last_disturbance.as_ref().map_or(run.span.start, |last| last.at);
     let taken = at.checked_sub(start).filter(|&taken| taken > 0)?;
-    Some(Convergence {
+    Some(Highlight {
         span: Span { start, end: at },
         label: format!("in agreement after {}", words::duration(taken)),
+        at,
     })
 }
 
@@ -64,34 +63,18 @@ fn disagreement(run: &RunView, coloured: &[usize]) -> Panel {
         let line = Line { label, ink: Ink::Muted, stroke: Stroke::Solid, points };
         lines.insert(coloured.len().min(lines.len()), line);
     }
-    let start_up = start_up_peak(run, &lines);
-    let note = match start_up {
-        Some((peak, _)) => format!("{note}; start-up (up to {}) is cut off", peak.ceil()),
+    let start_up =
+        StartUp::of(run.first_fault(), run.span.end, lines.iter().map(|line| line.points.as_slice()));
+    let note = match &start_up {
+        Some(start_up) => format!("{note}; {}", start_up.note()),
         None => note.to_owned(),
     };
     let name = "Entries that differ from the truth";
     let mut panel = panel(name, &note, 50, lines, Vec::new(), "No server ran in this scenario");
     if let Body::Series(series) = &mut panel.body {
-        series.ceiling = start_up.map(|(_, ceiling)| ceiling);
+        series.ceiling = start_up.map(|start_up| start_up.ceiling);
     }
     panel
-}
-
-/// The highest value before the first fault and the one after it, if the first would dwarf the other: filling the registry is
-/// not the story of a scenario that has faults.
-fn start_up_peak(run: &RunView, lines: &[Line]) -> Option<(f64, f64)> {
-    let faults = run.bands.iter().map(|band| band.span.start).chain(run.marks.iter().map(|mark| mark.at));
-    let first = faults.min()?;
-    let (mut before, mut after) = (0.0, 0.0);
-    for line in lines {
-        let ends = line.points.iter().skip(1).map(|&(at, _)| at).chain([run.span.end]);
-        for (&(from, value), to) in line.points.iter().zip(ends) {
-            // A value that still holds at the first fault belongs to what follows.
-            let peak: &mut f64 = if to > first { &mut after } else { &mut before };
-            *peak = peak.max(value.filter(|_| from < to).unwrap_or(0.0));
-        }
-    }
-    (after > 0.0 && before > START_UP_OVER_STORY * after).then_some((before, after))
 }
 
 fn renewals(run: &RunView, coloured: &[usize]) -> Panel {
@@ -212,6 +195,9 @@ fn protection(run: &RunView) -> Vec<Band> {
     let name = |span: Span, names: Vec<&str>| match names.len() {
         _ if (span.end - span.start) < run_length / NAMELESS_SHARE => String::new(),
         all if all == run.servers.len() && all > 2 => "all servers".to_owned(),
+        2 if run.servers.len() == 2 && names.iter().any(|name| words::brief(name) != **name) => {
+            "both servers".to_owned()
+        }
         _ => words::names(&names),
     };
     stretches.into_iter().map(|(span, names)| Band { span, label: name(span, names) }).collect()
@@ -253,10 +239,10 @@ mod tests {
 
     #[test]
     fn the_convergence_mark_spans_the_way_from_the_last_disturbance() {
-        let mark = sheet(&samples::split()).convergence.expect("this run converges");
+        let mark = sheet(&samples::split()).highlight.expect("this run converges");
         assert_eq!(mark.span, Span { start: 450 * SECOND, end: 468_300_000_000 });
         assert_eq!(mark.label, "in agreement after 18.3 s");
-        assert_eq!(sheet(&samples::crowded()).convergence, None);
+        assert_eq!(sheet(&samples::crowded()).highlight, None);
     }
 
     #[test]
@@ -265,6 +251,13 @@ mod tests {
         let said: Vec<(u64, &str)> =
             shades.iter().map(|shade| (shade.span.start / SECOND, shade.label.as_str())).collect();
         assert_eq!(said, [(430, "peer1 and peer2"), (480, "peer2"), (410, "peer2"),]);
+    }
+
+    #[test]
+    fn two_servers_whose_names_are_too_long_are_both() {
+        let mut run = samples::split();
+        run.servers.iter_mut().for_each(|server| server.name.push_str(&".example".repeat(6)));
+        assert_eq!(protection(&run)[0].label, "both servers");
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! below all. Left out: which seed did what, which is the business of the summaries.
 
 use super::figure::theme::Ink;
-use super::figure::{Band, Body, Distribution, Line, Mark, Panel, Ribbon, Series, Sheet, Span, Stroke};
-use super::view::Track;
+use super::figure::{
+    Band, Body, Curve, Distribution, Line, Mark, Panel, Ribbon, Series, Sheet, Span, Stroke,
+};
+use super::view::{StartUp, Track, first_fault};
 use super::words::{self, Nanos};
 
 /// At how many moments the runs are compared: about one per half pixel.
@@ -37,25 +39,48 @@ pub struct EnsembleRun {
     pub differing: Track,
     /// From the last disturbance to agreement; `None`: never within the run.
     pub converged_after: Option<Nanos>,
+    /// Until the last server listed a new instance; `None`: there was none to list.
+    pub discovery: Option<Reached>,
+    /// Until the last client cache did.
+    pub client_discovery: Option<Reached>,
+    /// Until the last server had forgotten an instance that is gone; `None`: there was none to forget.
+    pub forgetting: Option<Reached>,
+    /// Until the last client cache had.
+    pub client_forgetting: Option<Reached>,
+}
+
+/// Whether, and when, the slowest got there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    After(Nanos),
+    /// Some observer did not within the run.
+    Never,
+}
+
+impl Ensemble {
+    /// Scenario, system and seeds, in a line.
+    pub fn origin(&self) -> String {
+        format!("{} · {} · {}", self.scenario, self.system, seeds(&self.runs))
+    }
 }
 
 /// The picture of all runs.
 pub fn sheet(ensemble: &Ensemble) -> Sheet {
     let times = sorted_times(ensemble);
     let title = finding(ensemble, &times);
-    let origin = format!("{} · {} · {}", ensemble.scenario, ensemble.system, seeds(&ensemble.runs));
     Sheet {
         description: format!(
             "Two panels. Above, the pairs of observer and instance that differ from the truth over virtual time: median \
              and 5th to 95th percentile. Below, the share of runs that agree within a time. {title}."
         ),
         title,
-        subtitle: origin,
+        subtitle: ensemble.origin(),
         span: ensemble.span,
         bands: ensemble.bands.clone(),
         marks: ensemble.marks.clone(),
-        convergence: None,
+        highlight: None,
         panels: vec![over_time(ensemble), distribution(ensemble, times)],
+        keys: Vec::new(),
     }
 }
 
@@ -126,16 +151,21 @@ fn over_time(ensemble: &Ensemble) -> Panel {
     }
     let median = quantiles.iter().map(|&(at, [_, median, _])| (at, Some(median as f64))).collect();
     let range = quantiles.iter().map(|&(at, [low, _, high])| (at, low as f64, high as f64)).collect();
+    let high: Vec<(Nanos, Option<f64>)> =
+        quantiles.iter().map(|&(at, [_, _, high])| (at, Some(high as f64))).collect();
+    let first = first_fault(&ensemble.bands, &ensemble.marks);
+    let start_up = StartUp::of(first, ensemble.span.end, std::iter::once(high.as_slice()));
     let ink = Ink::Series(0);
     let body = Body::Series(Series {
         lines: vec![Line { label: "median".to_owned(), ink, stroke: Stroke::Solid, points: median }],
-        ribbons: vec![Ribbon { ink, points: range }],
+        ribbons: vec![Ribbon { label: "p5 to p95".to_owned(), ink, pale: true, points: range }],
+        ceiling: start_up.map(|start_up| start_up.ceiling),
         ..Series::default()
     });
-    let note = format!(
-        "all observers; median and p5 to p95 of {}",
-        words::count(ensemble.runs.len() as u64, "run", "runs")
-    );
+    let mut note = format!("all observers, {}", words::count(ensemble.runs.len() as u64, "run", "runs"));
+    if let Some(start_up) = start_up {
+        note = format!("{note}; {}", start_up.note());
+    }
     Panel { name, note, weight: 50, body }
 }
 
@@ -190,7 +220,8 @@ fn distribution(ensemble: &Ensemble, times: Vec<Nanos>) -> Panel {
         more => format!("{more} runs never got there"),
     };
     let axis = "time to agree".to_owned();
-    let body = Body::Distribution(Distribution { values: times, never, marks, label, axis });
+    let curve = Curve { label, ink: Ink::Series(0), values: times, never };
+    let body = Body::Distribution(Distribution { curves: vec![curve], marks, axis });
     Panel { name, note, weight: 40, body }
 }
 
@@ -207,7 +238,12 @@ mod tests {
             let end = (60 * SECOND + after, Some(0));
             let mut differing = vec![(0, Some(0)), (60 * SECOND, Some(3 + seed % 4))];
             differing.extend((seed > never).then_some(end));
-            EnsembleRun { seed, differing, converged_after: (seed > never).then_some(after) }
+            EnsembleRun {
+                seed,
+                differing,
+                converged_after: (seed > never).then_some(after),
+                ..EnsembleRun::default()
+            }
         };
         Ensemble {
             scenario: "eureka/two-regions-1300km".to_owned(),
@@ -246,6 +282,20 @@ mod tests {
             assert_labels_apart(&sheet);
             assert_well_formed(&sheet.svg());
         }
+    }
+
+    #[test]
+    fn start_up_does_not_dwarf_the_story() {
+        let mut many = ensemble(20, 0);
+        let ceiling = |ensemble: &Ensemble| {
+            let Body::Series(series) = over_time(ensemble).body else { panic!("they were measured") };
+            series.ceiling
+        };
+        assert_eq!(ceiling(&many), None);
+        many.runs.iter_mut().for_each(|run| run.differing.insert(1, (9 * SECOND, Some(400))));
+        many.runs.iter_mut().for_each(|run| run.differing.insert(2, (19 * SECOND, Some(0))));
+        assert_eq!(ceiling(&many), Some(6.0));
+        assert!(over_time(&many).note.ends_with("start-up (up to 400) is cut off"));
     }
 
     #[test]

@@ -6,12 +6,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ensemble::{Ensemble, EnsembleRun};
+use super::beliefs::BeliefsView;
+use super::calls::{CallsView, OutageView};
+use super::ensemble::{Ensemble, EnsembleRun, Reached};
+use super::figure::theme::Tone;
 use super::figure::{Band, Mark, Span};
 use super::summary::{CheckResult, SpreadResult};
 use super::view::{CachesView, ClusterView, Disturbance, RunView, ServerView, Track};
+use super::words;
 use crate::check::Finding;
-use crate::metric::{ClusterSeries, Measured, Series, ServerSeries, spread};
+use crate::metric::beliefs::{self, Belief, Held};
+use crate::metric::{Beliefs, ClusterSeries, Figures, Measured, Series, ServerSeries, spread};
 use crate::plan::Plan;
 use crate::plan::world::Step;
 use crate::protocol::SimTime;
@@ -52,6 +57,10 @@ pub fn ensemble<'a>(plan: &Plan, runs: impl Iterator<Item = (u64, &'a Measured)>
                 seed,
                 differing: track(&measured.disagreement),
                 converged_after: measured.converged.map(after),
+                discovery: reached(&measured.figures, "discovery"),
+                client_discovery: reached(&measured.figures, "client_discovery"),
+                forgetting: reached(&measured.figures, "forgetting"),
+                client_forgetting: reached(&measured.figures, "client_forgetting"),
             }
         })
         .collect();
@@ -65,6 +74,86 @@ pub fn ensemble<'a>(plan: &Plan, runs: impl Iterator<Item = (u64, &'a Measured)>
         measured_from: measured_from.unwrap_or_default(),
         runs,
     }
+}
+
+/// When the slowest observer had learned of the last change of a kind; `None` if there was none.
+fn reached(figures: &Figures, name: &str) -> Option<Reached> {
+    let figure = |what: &str| figures.get(&format!("{name}_{what}")).copied();
+    let missing = ["lost", "never"].into_iter().filter_map(figure).any(|pairs| pairs > 0.0);
+    let time = |millis: f64| Reached::After((millis.max(0.0) * 1e6) as u64);
+    if missing { Some(Reached::Never) } else { figure("ms_worst").map(time) }
+}
+
+/// The calls of a run; `None` if nobody calls anybody in it.
+pub fn calls(plan: &Plan, measured: &Measured) -> Option<CallsView> {
+    let world = &plan.world;
+    let callers = &measured.callers;
+    let second = |it: &crate::metric::callers::Second| {
+        [it.answered, it.no_instance, it.dead_instance, it.cut_off].map(u64::from)
+    };
+    let outage = callers.outage.map(|outage| OutageView {
+        span: span(outage.from, outage.to.min(world.duration)),
+        caller: world.processes[outage.caller.index()].name.clone(),
+        service: world.services[outage.service.index()].clone(),
+    });
+    (!world.traffic.is_empty()).then(|| CallsView {
+        first_second: callers.first_second,
+        seconds: callers.seconds.iter().map(second).collect(),
+        outage,
+    })
+}
+
+/// Who believed what, or why that is not known.
+pub fn beliefs(measured: &Measured) -> Result<BeliefsView, String> {
+    let matrix = match &measured.beliefs {
+        Beliefs::Kept(matrix) => matrix,
+        Beliefs::TooManyPairs(pairs) => {
+            let (pairs, most) = (words::grouped(*pairs as i64), words::grouped(beliefs::CELLS as i64));
+            return Err(format!(
+                "There are {pairs} pairs of observer and instance; up to {most} are followed"
+            ));
+        }
+        Beliefs::TooManyChanges(at) => {
+            let most = words::grouped(beliefs::STEPS as i64);
+            let at = words::duration(at.0);
+            return Err(format!("After {at} more than {most} beliefs had changed; so many are not followed"));
+        }
+    };
+    let width = matrix.instances.len();
+    let cell = |(pair, held): (usize, &Vec<Held>)| tones(held, &matrix.truth[pair % width]);
+    Ok(BeliefsView {
+        observers: matrix.observers.iter().map(|observer| observer.name.clone()).collect(),
+        servers: matrix.observers.iter().filter(|observer| observer.server).count(),
+        instances: matrix.instances.clone(),
+        cells: matrix.cells.iter().enumerate().map(cell).collect(),
+    })
+}
+
+/// What was held of an instance, in the light of what was true of it.
+fn tones(held: &[Held], truth: &[Held]) -> Vec<(u64, Tone)> {
+    let mut times: Vec<SimTime> = held.iter().chain(truth).map(|it| it.at).collect();
+    times.sort_unstable();
+    times.dedup();
+    let at = |steps: &[Held], time: SimTime| {
+        let next = steps.partition_point(|it| it.at <= time);
+        next.checked_sub(1).map(|last| steps[last])
+    };
+    let tone = |time: SimTime| {
+        let alive = at(truth, time).is_some_and(|it| it.belief != Belief::Off);
+        match at(held, time).map_or((Belief::Off, false), |it| (it.belief, it.wrong)) {
+            (Belief::Off, _) => Tone::Off,
+            (Belief::Absent, false) => Tone::Blank,
+            (Belief::Absent, true) => Tone::Missing,
+            (Belief::Listed(_), false) => Tone::Right,
+            (Belief::Listed(_), true) if alive => Tone::Altered,
+            (Belief::Listed(_), true) => Tone::Ghost,
+        }
+    };
+    let start = times.first().is_none_or(|&first| first > SimTime::ZERO).then_some((0, Tone::Off));
+    let mut tones: Vec<(u64, Tone)> =
+        start.into_iter().chain(times.into_iter().map(|it| (it.0, tone(it)))).collect();
+    tones.dedup_by_key(|&mut (_, tone)| tone);
+    tones
 }
 
 /// Findings as reports list them.
@@ -402,6 +491,54 @@ mod tests {
         };
         let checks = checks(&[finding]);
         assert_eq!((checks[0].at_ms, checks[0].verdict), (Some(2_000), Verdict::Violated));
+    }
+
+    #[test]
+    fn what_was_held_is_seen_in_the_light_of_the_truth() {
+        use crate::protocol::Status::{Down, Up};
+        let held = |at, belief, wrong| Held { at: seconds(at), belief, wrong };
+        let up = Belief::Listed(Up);
+        let truth = [held(2, up, false), held(20, Belief::Listed(Down), false), held(30, Belief::Off, false)];
+        let held = [
+            held(1, Belief::Absent, false),
+            held(2, Belief::Absent, true),
+            held(4, up, false),
+            held(20, up, true),
+            held(40, Belief::Absent, false),
+            held(50, Belief::Off, false),
+        ];
+        let said: Vec<(u64, Tone)> =
+            tones(&held, &truth).into_iter().map(|(at, tone)| (at / 1_000_000_000, tone)).collect();
+        assert_eq!(
+            said,
+            [
+                (0, Tone::Off),
+                (1, Tone::Blank),
+                (2, Tone::Missing),
+                (4, Tone::Right),
+                (20, Tone::Altered),
+                (30, Tone::Ghost),
+                (40, Tone::Blank),
+                (50, Tone::Off)
+            ]
+        );
+    }
+
+    #[test]
+    fn who_never_learned_makes_the_run_one_that_never_got_there() {
+        let figures = |pairs: &[(&str, f64)]| -> Figures {
+            pairs.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
+        };
+        let all =
+            figures(&[("discovery_ms_worst", 1_500.0), ("discovery_never", 0.0), ("forgetting_lost", 2.0)]);
+        assert_eq!(reached(&all, "discovery"), Some(Reached::After(1_500_000_000)));
+        assert_eq!(reached(&all, "forgetting"), Some(Reached::Never));
+        assert_eq!(reached(&all, "client_discovery"), None);
+    }
+
+    #[test]
+    fn calls_are_shown_only_where_somebody_calls() {
+        assert_eq!(calls(&plan(), &measured()), None);
     }
 
     #[test]

@@ -9,8 +9,15 @@ use super::measured::{Figure, GROUPS, LATENCIES, OUTCOMES, PAIRS, Unit};
 use super::summary::{CheckResult, SeedsSummary, SpreadResult, Summary};
 use crate::sim::ledger::{Ledger, PathClass, Tally};
 
-/// One run. `finding` is the sentence above its picture, `replay` the command that repeats it.
-pub fn run(summary: &Summary, finding: &str, cost: &Ledger, replay: &str) -> String {
+/// One run. `finding` is the sentence above its first picture, `pictures` are files in the folder, with what they show, and `replay`
+/// is the command that repeats it.
+pub fn run(
+    summary: &Summary,
+    finding: &str,
+    pictures: &[(String, &str)],
+    cost: &Ledger,
+    replay: &str,
+) -> String {
     let mut page = format!("# {}\n\n", text(&summary.scenario));
     let _ = writeln!(page, "**{}**: {}\n", summary.verdict.name(), text(finding));
     let _ = writeln!(
@@ -22,7 +29,11 @@ pub fn run(summary: &Summary, finding: &str, cost: &Ledger, replay: &str) -> Str
         Unit::Millis.said(summary.virtual_ms as f64),
         Unit::Count.said(summary.events as f64),
     );
-    let _ = writeln!(page, "    {replay}\n\n![How the views came to agree](convergence.svg)\n\n## Checks\n");
+    let _ = writeln!(page, "    {replay}\n");
+    for (file, what) in pictures {
+        let _ = writeln!(page, "![{what}]({file})\n");
+    }
+    page.push_str("## Checks\n\n");
     checks(&mut page, &summary.checks);
     for cure in &summary.cures {
         let _ = writeln!(page, "\n## With the cure: {}\n\n**{}**\n", text(&cure.about), cure.verdict.name());
@@ -73,7 +84,7 @@ fn checks(page: &mut String, checks: &[CheckResult]) {
 }
 
 /// Many runs. `pictures` are files in the folder, with what they show; `failed` the commands that repeat the first that failed.
-pub fn seeds(summary: &SeedsSummary, pictures: &[(&str, &str)], failed: &[String]) -> String {
+pub fn seeds(summary: &SeedsSummary, pictures: &[(String, &str)], failed: &[String]) -> String {
     let mut page = format!("# {}\n\n", text(&summary.scenario));
     let SeedsSummary { runs, held, violated, inconclusive, .. } = summary;
     let _ = writeln!(
@@ -236,6 +247,7 @@ mod tests {
         insta::assert_snapshot!(run(
             &summary,
             "Both agree 18.3 s later",
+            &[("convergence.svg".to_owned(), "How the views came to agree")],
             &Ledger::default(),
             "regsim run x --seed 7"
         ));
@@ -264,7 +276,7 @@ mod tests {
             ]
             .into(),
         };
-        let pictures = [("ensemble.svg", "All runs")];
+        let pictures = [("ensemble.svg".to_owned(), "All runs")];
         insta::assert_snapshot!(seeds(&summary, &pictures, &["regsim run x --seed 3".to_owned()]));
     }
 }

@@ -26,7 +26,7 @@ impl Unit {
         match self {
             Unit::Millis => words::duration((value.max(0.0) * 1e6) as u64),
             Unit::Share => format!("{:.2} %", value * 100.0),
-            Unit::Count if value.fract() == 0.0 => grouped(value as i64),
+            Unit::Count if value.fract() == 0.0 => words::grouped(value as i64),
             Unit::Count => format!("{value:.2}"),
         }
     }
@@ -209,19 +209,6 @@ pub fn spread_lines(summary: &SeedsSummary) -> Vec<String> {
         Some(format!("  {label:<27} median {median}, p5 {p5}, p95 {p95}, worst {worst}{never}"))
     };
     CHIEF.iter().filter_map(line).collect()
-}
-
-/// A whole number in groups of three digits.
-fn grouped(value: i64) -> String {
-    let digits = value.unsigned_abs().to_string();
-    let mut out = if value < 0 { "-".to_owned() } else { String::new() };
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -140,9 +140,7 @@ impl RunView {
     /// Who protected its entries since the first fault, and for how long at most. Before that servers protect themselves because
     /// few renewals have come yet, which is no news.
     fn protection(&self) -> Option<String> {
-        let faults =
-            self.bands.iter().map(|band| band.span.start).chain(self.marks.iter().map(|mark| mark.at));
-        let since = faults.min()?;
+        let since = self.first_fault()?;
         let spent: Vec<(&str, Nanos)> = self
             .servers
             .iter()
@@ -169,6 +167,11 @@ impl RunView {
         tracks.filter_map(|track| track.last().and_then(|&(_, value)| value)).sum()
     }
 
+    /// When the first fault began.
+    pub fn first_fault(&self) -> Option<Nanos> {
+        first_fault(&self.bands, &self.marks)
+    }
+
     /// Scenario, system, seed and digest, in a line.
     pub fn origin(&self) -> String {
         let digest =
@@ -186,6 +189,49 @@ impl RunView {
         order.sort_unstable();
         order
     }
+}
+
+/// Start-up that would dwarf what follows the first fault: filling the registry is not the story of a scenario that has faults.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StartUp {
+    /// The highest value before the first fault.
+    pub peak: f64,
+    /// The highest one after it.
+    pub ceiling: f64,
+}
+
+impl StartUp {
+    /// How many times higher than the rest start-up must be to be cut off.
+    const OVER_STORY: f64 = 2.0;
+
+    /// Of several lines, each as values from a time on, until `end`; `None` if start-up may be shown whole.
+    pub fn of<'a>(
+        first_fault: Option<Nanos>,
+        end: Nanos,
+        lines: impl Iterator<Item = &'a [(Nanos, Option<f64>)]>,
+    ) -> Option<StartUp> {
+        let first = first_fault?;
+        let (mut before, mut after) = (0.0, 0.0);
+        for points in lines {
+            let ends = points.iter().skip(1).map(|&(at, _)| at).chain([end]);
+            for (&(from, value), to) in points.iter().zip(ends) {
+                // A value that still holds at the first fault belongs to what follows.
+                let peak: &mut f64 = if to > first { &mut after } else { &mut before };
+                *peak = peak.max(value.filter(|_| from < to).unwrap_or(0.0));
+            }
+        }
+        (after > 0.0 && before > Self::OVER_STORY * after).then_some(StartUp { peak: before, ceiling: after })
+    }
+
+    /// What a reader must know.
+    pub fn note(&self) -> String {
+        format!("start-up (up to {}) is cut off", self.peak.ceil())
+    }
+}
+
+/// When the first of these faults began.
+pub fn first_fault(bands: &[Band], marks: &[Mark]) -> Option<Nanos> {
+    bands.iter().map(|band| band.span.start).chain(marks.iter().map(|mark| mark.at)).min()
 }
 
 impl ServerView {
@@ -362,6 +408,14 @@ mod tests {
             "{}",
             untouched.finding()
         );
+    }
+
+    #[test]
+    fn a_value_that_holds_at_the_first_fault_is_no_start_up() {
+        let of = |points: &[(Nanos, Option<f64>)]| StartUp::of(Some(50), 100, std::iter::once(points));
+        assert_eq!(of(&[(0, Some(9.0)), (50, Some(2.0))]), Some(StartUp { peak: 9.0, ceiling: 2.0 }));
+        assert_eq!(of(&[(0, Some(9.0)), (51, Some(2.0))]), None);
+        assert_eq!(of(&[(0, Some(9.0)), (50, Some(0.0))]), None, "nothing follows that it could dwarf");
     }
 
     #[test]

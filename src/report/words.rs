@@ -57,16 +57,60 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them.
-pub fn names<S: AsRef<str>>(names: &[S]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [first, second] => format!("{} and {}", first.as_ref(), second.as_ref()),
-        [first, second, third] => format!("{}, {} and {}", first.as_ref(), second.as_ref(), third.as_ref()),
-        [first, second, rest @ ..] => {
-            format!("{}, {} and {} more", first.as_ref(), second.as_ref(), rest.len())
+/// A whole number in groups of three digits.
+pub fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut out = if value < 0 { "-".to_owned() } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(' ');
         }
+        out.push(digit);
+    }
+    out
+}
+
+/// `97.1 %`: a part of a whole, rounded down so that only all is 100 %, with the digits that tell it from all and from none.
+pub fn share(part: u64, whole: u64) -> String {
+    if part >= whole {
+        return "100 %".to_owned();
+    }
+    let scaled = |part: u64, decimals: u32| {
+        let scale = 10u128.pow(decimals);
+        (scale, u128::from(part) * 100 * scale / u128::from(whole))
+    };
+    let told =
+        |&decimals: &u32| (part == 0 || scaled(part, decimals).1 > 0) && scaled(whole - part, decimals).1 > 0;
+    let decimals = (1..=9).find(told).unwrap_or(9);
+    let (scale, value) = scaled(part, decimals);
+    if value % scale == 0 {
+        return format!("{} %", value / scale);
+    }
+    format!("{}.{:0width$} %", value / scale, value % scale, width = decimals as usize)
+}
+
+/// The most letters of a name in a sentence.
+const NAME_LETTERS: usize = 40;
+
+/// A name in a sentence: of one that is too long, both ends.
+pub fn brief(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= NAME_LETTERS {
+        return name.to_owned();
+    }
+    let (head, tail) = (NAME_LETTERS / 2, NAME_LETTERS - NAME_LETTERS / 2 - 1);
+    letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
+}
+
+/// `a`, `a and b`, `a, b and c`, `a, b and 3 more`: names in a sentence, at most three of them, each in [`brief`].
+pub fn names<S: AsRef<str>>(names: &[S]) -> String {
+    let list: Vec<String> = names.iter().take(3).map(|name| brief(name.as_ref())).collect();
+    match list.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, ..] if names.len() > 3 => format!("{first}, {second} and {} more", names.len() - 2),
+        [first, second, third, ..] => format!("{first}, {second} and {third}"),
     }
 }
 
@@ -95,6 +139,32 @@ mod tests {
             assert_eq!(duration(nanos), expected);
         }
         assert!(duration(u64::MAX / 2).ends_with('h') || duration(u64::MAX / 2).ends_with('d'));
+    }
+
+    #[test]
+    fn shares_are_never_rounded_to_all_or_none() {
+        let table = [
+            (971, 1_000, "97.1 %"),
+            (1, 3, "33.3 %"),
+            (3, 4, "75 %"),
+            (9_999, 10_000, "99.99 %"),
+            (1, 100_000, "0.001 %"),
+        ];
+        for (part, whole, expected) in table {
+            assert_eq!(share(part, whole), expected);
+        }
+        assert_eq!([share(0, 7), share(7, 7), share(0, 0)], ["0 %", "100 %", "100 %"]);
+        assert_eq!([grouped(-1_234_567), grouped(999), grouped(1_000)], ["-1 234 567", "999", "1 000"]);
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_keeps_both_ends() {
+        assert_eq!(brief("peer1"), "peer1");
+        let long = brief("eureka-server-a.production.beijing-a.example.internal");
+        assert_eq!(
+            (long.as_str(), long.chars().count()),
+            ("eureka-server-a.prod…-a.example.internal", NAME_LETTERS)
+        );
     }
 
     #[test]

@@ -275,6 +275,8 @@ fn many_seeds_may_be_recorded() {
             "holds.yaml",
             "reports/holds/seed-1/history.jsonl",
             "reports/holds/seed-2/history.jsonl",
+            "reports/holds/seeds-1-2/distributions.png",
+            "reports/holds/seeds-1-2/distributions.svg",
             "reports/holds/seeds-1-2/ensemble.png",
             "reports/holds/seeds-1-2/ensemble.svg",
             "reports/holds/seeds-1-2/runs.jsonl",
@@ -408,7 +410,7 @@ duration: 30d
         let made = fs::read_to_string(folder.0.join(lines)).expect("readable").lines().count();
         assert_eq!(*lines, format!("reports/holds/seeds-1-{made}/runs.jsonl"));
         assert!(ran.out.contains(&format!("{made} of {made} runs held")), "{ran:?}");
-        assert_eq!(files.len(), 6, "the scenario and five reports: {files:?}");
+        assert_eq!(files.len(), 8, "the scenario and seven reports: {files:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Sans, SIL Open Font License) travels inside a crate. Left out: shaping of complex scripts; a character that the font
 //! lacks shows as an empty box in PNG and as itself in SVG.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, PxScale, point};
@@ -114,34 +115,43 @@ pub fn shorten(text: &str, size: i32, weight: Weight, room: i32, cut: Cut) -> St
     (1..letters.len()).rev().find(fits).map(form).unwrap_or_default()
 }
 
-/// Each of `texts` within `room`, shortened so that different ones stay different if that can be had.
+/// Each of `texts` within `room`, shortened so that different ones stay different if that can be had: those that would become the
+/// same lose their ends instead of their middles, or what they begin with.
 pub fn shorten_apart(texts: &[&str], size: i32, weight: Weight, room: i32) -> Vec<String> {
-    let with =
-        |form: &dyn Fn(&str) -> String| -> Vec<String> { texts.iter().map(|text| form(text)).collect() };
-    let apart = |short: &[String]| {
-        let distinct =
-            |texts: &mut dyn Iterator<Item = &str>| texts.collect::<std::collections::BTreeSet<_>>().len();
-        distinct(&mut short.iter().map(String::as_str)) == distinct(&mut texts.iter().copied())
-    };
-    let middle = with(&|text| shorten(text, size, weight, room, Cut::Middle));
-    if apart(&middle) {
-        return middle;
+    let mut short: Vec<String> =
+        texts.iter().map(|text| shorten(text, size, weight, room, Cut::Middle)).collect();
+    let mut sets: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, form) in short.iter().enumerate() {
+        sets.entry(form.clone()).or_default().push(index);
     }
-    let end = with(&|text| shorten(text, size, weight, room, Cut::End));
-    if apart(&end) {
-        return end;
-    }
-    // They differ somewhere inside: begin a little before that.
-    let long: Vec<&str> = texts.iter().copied().filter(|text| width(text, size, weight) > room).collect();
-    let skip = common_prefix(&long).saturating_sub(4);
-    let inside = with(&|text| {
-        if width(text, size, weight) <= room {
-            return text.to_owned();
+    for set in sets.into_values() {
+        let of_set: Vec<&str> = set.iter().map(|&index| texts[index]).collect();
+        if distinct(&of_set) == 1 {
+            continue;
         }
-        let rest: String = text.chars().skip(skip).collect();
-        shorten(&format!("{ELLIPSIS}{rest}"), size, weight, room, Cut::End)
-    });
-    if apart(&inside) { inside } else { middle }
+        // They differ somewhere inside: begin a little before that.
+        let skip = common_prefix(&of_set).saturating_sub(4);
+        let end = |text: &str| shorten(text, size, weight, room, Cut::End);
+        let inside = |text: &str| {
+            let rest: String = text.chars().skip(skip).collect();
+            shorten(&format!("{ELLIPSIS}{rest}"), size, weight, room, Cut::End)
+        };
+        let forms =
+            |form: &dyn Fn(&str) -> String| -> Vec<String> { of_set.iter().map(|text| form(text)).collect() };
+        let apart = [forms(&end), forms(&inside)].into_iter().find(|forms| {
+            let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
+            distinct(&forms) == distinct(&of_set)
+        });
+        for (&index, form) in set.iter().zip(apart.into_iter().flatten()) {
+            short[index] = form;
+        }
+    }
+    short
+}
+
+/// How many different texts there are.
+fn distinct(texts: &[&str]) -> usize {
+    texts.iter().collect::<BTreeSet<_>>().len()
 }
 
 /// How many letters all texts begin with.
@@ -151,11 +161,29 @@ fn common_prefix(texts: &[&str]) -> usize {
     rest.iter().map(shared).min().unwrap_or(0)
 }
 
+/// What follows a number and stays with it.
+const UNITS_OF_TEXT: [&str; 9] = ["ns", "µs", "ms", "s", "min", "h", "d", "%", "k"];
+
+/// The words of a text; a number and its unit are one word.
+fn unbroken(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let unit = word.trim_end_matches([',', ';', '.', ':', ')']);
+        let number = |before: &String| before.ends_with(|last: char| last.is_ascii_digit());
+        match words.last_mut().filter(|before| UNITS_OF_TEXT.contains(&unit) && number(before)) {
+            Some(before) => before.extend([" ", word]),
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
 /// `text` in at most `lines` lines of at most `room`; the last is shortened if it must be.
 pub fn wrap(text: &str, size: i32, weight: Weight, room: i32, lines: usize) -> Vec<String> {
     let mut done: Vec<String> = Vec::new();
     let mut line = String::new();
-    let mut words = text.split_whitespace().peekable();
+    let words = unbroken(text);
+    let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
         if line.is_empty() || width(&longer, size, weight) <= room {
@@ -211,6 +239,15 @@ mod tests {
             "registry.production.of-the-company.peer1.example.org.internal",
             "registry.production.of-the-company.peer2.example.org.internal",
         ]);
+        // One pair differs at its begin, one at its end, one inside.
+        check(&[
+            "eureka-server-a.production.beijing-a.example.internal",
+            "eureka-server-b.production.beijing-a.example.internal",
+            "the-service-that-holds-all-accounts/0",
+            "the-service-that-holds-all-accounts/1",
+            "registry.production.of-the-company.peer1.example.org.internal",
+            "registry.production.of-the-company.peer2.example.org.internal",
+        ]);
     }
 
     #[test]
@@ -220,5 +257,6 @@ mod tests {
         assert!(lines.iter().all(|line| width(line, 24, Weight::Regular) <= 200), "{lines:?}");
         assert!(!lines[0].contains('…') && lines[1].ends_with('…'), "{lines:?}");
         assert_eq!(wrap("", 24, Weight::Regular, 260, 2), [""]);
+        assert_eq!(unbroken("within 4 min 30 s; 5 of s"), ["within", "4 min", "30 s;", "5", "of", "s"]);
     }
 }

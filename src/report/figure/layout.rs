@@ -4,12 +4,13 @@
 //! with the names of faults, the panels over virtual time with their axis, the panels without it.
 
 use super::axis::Frame;
+use super::cells;
 use super::font::{self, Cut, Weight};
 use super::panel;
 use super::place::{self, Callout};
 use super::scene::{Anchor, Rect, Scene, Text};
 use super::theme::*;
-use super::{Body, Panel, Sheet, Span};
+use super::{Body, Key, Panel, Sheet, Span};
 use crate::report::words::Nanos;
 
 /// The most rows for the names of faults.
@@ -35,23 +36,23 @@ pub fn lay_out(sheet: &Sheet) -> Scene {
     let head = headline(&mut scene, sheet);
 
     let panels = || sheet.panels.iter().zip(heights(&sheet.panels));
-    let timed: Vec<(&Panel, i32)> =
-        panels().filter(|(panel, _)| matches!(panel.body, Body::Series(_))).collect();
+    let over_time: Vec<(&Panel, i32)> = panels().filter(|(panel, _)| timed(&panel.body)).collect();
     let rules: Vec<i32> = rules(sheet, &frame);
 
     let mut top = head;
-    if !timed.is_empty() {
-        let inner = timed.iter().map(|(_, height)| height + PANEL_GAP).sum::<i32>() - PANEL_GAP;
+    if !over_time.is_empty() {
+        let inner = over_time.iter().map(|(_, height)| height + PANEL_GAP).sum::<i32>() - PANEL_GAP;
         top = faults(&mut scene, sheet, &frame, head, |top| top + inner);
-        for (panel, height) in timed {
+        for (panel, height) in over_time {
             let area = Rect { left: frame.left, top, right: frame.right, bottom: top + height };
             panel::draw(&mut scene, panel, &frame, &rules, area);
             top = area.bottom + PANEL_GAP;
         }
         panel::time_axis(&mut scene, &frame, top - PANEL_GAP, "virtual time");
         top += AXIS_HEIGHT;
+        top += keys(&mut scene, &sheet.keys, frame.left, top - PANEL_GAP);
     }
-    for (panel, height) in panels().filter(|(panel, _)| !matches!(panel.body, Body::Series(_))) {
+    for (panel, height) in panels().filter(|(panel, _)| !timed(&panel.body)) {
         let above = panel::room_above(panel);
         let area =
             Rect { left: frame.left, top: top + above, right: frame.right, bottom: top + above + height };
@@ -60,6 +61,41 @@ pub fn lay_out(sheet: &Sheet) -> Scene {
     }
     scene.height = top - PANEL_GAP + MARGIN;
     scene
+}
+
+/// Whether it is drawn over the virtual time that the panels share.
+fn timed(body: &Body) -> bool {
+    match body {
+        Body::Series(_) | Body::Cells(_) => true,
+        Body::Distribution(_) | Body::Empty(_) => false,
+    }
+}
+
+/// What tones mean, in rows from `left` on; returns their height.
+fn keys(scene: &mut Scene, keys: &[Key], left: i32, top: i32) -> i32 {
+    let (mut x, mut row) = (left, 0);
+    let between = 22 * UNITS;
+    for key in keys {
+        let room = WIDTH - MARGIN - left - SWATCH * 2;
+        let label = font::shorten(&key.label, TICK_SIZE, Weight::Regular, room, Cut::End);
+        let width = SWATCH * 2 + font::width(&label, TICK_SIZE, Weight::Regular);
+        if x > left && x + width > WIDTH - MARGIN {
+            (x, row) = (left, row + 1);
+        }
+        let middle = top + 8 * UNITS + row * LINE_HEIGHT + SWATCH / 2;
+        cells::swatch(scene, key.tone, (x, middle));
+        scene.text(Text {
+            content: label,
+            x: x + SWATCH * 3 / 2,
+            baseline: middle + font::ascent(TICK_SIZE) / 2,
+            anchor: Anchor::Start,
+            size: TICK_SIZE,
+            weight: Weight::Regular,
+            paint: MUTED,
+        });
+        x += width + between;
+    }
+    if keys.is_empty() { 0 } else { (row + 1) * LINE_HEIGHT + 8 * UNITS }
 }
 
 /// How much room the labels at the right end of lines need.
@@ -73,22 +109,23 @@ fn end_room(panels: &[Panel]) -> i32 {
     (widest.min(END_LABEL_MAX) + END_LABEL_GAP + MARGIN).max(END_LABEL_MIN)
 }
 
-/// Heights by weight; panels without data need little.
+/// Heights by weight; panels without data need little, and rows of cells what they need.
 fn heights(panels: &[Panel]) -> Vec<i32> {
-    let empty = |panel: &Panel| matches!(panel.body, Body::Empty(_));
-    let left_over = PANELS_HEIGHT - panels.iter().filter(|panel| empty(panel)).count() as i32 * EMPTY_HEIGHT;
-    let total: u32 =
-        panels.iter().filter(|panel| !empty(panel)).map(|panel| panel.weight.clamp(1, 100)).sum();
-    panels
-        .iter()
-        .map(|panel| {
-            if empty(panel) {
-                return EMPTY_HEIGHT;
-            }
+    let fixed = |panel: &Panel| match &panel.body {
+        Body::Empty(_) => Some(EMPTY_HEIGHT),
+        Body::Cells(cells) => Some(cells::height(cells)),
+        Body::Series(_) | Body::Distribution(_) => None,
+    };
+    let left_over = PANELS_HEIGHT - panels.iter().filter_map(fixed).fold(0, i32::saturating_add);
+    let flexible = panels.iter().filter(|panel| fixed(panel).is_none());
+    let total: u32 = flexible.map(|panel| panel.weight.clamp(1, 100)).sum();
+    let height = |panel: &Panel| {
+        fixed(panel).unwrap_or_else(|| {
             let share = i64::from(left_over) * i64::from(panel.weight.clamp(1, 100)) / i64::from(total);
             (share as i32).max(PANEL_MIN)
         })
-        .collect()
+    };
+    panels.iter().map(height).collect()
 }
 
 /// Title and subtitle; returns where the rest begins.
@@ -123,7 +160,7 @@ fn headline(scene: &mut Scene, sheet: &Sheet) -> i32 {
 
 /// What a callout stands for, in the order of importance.
 enum Cause {
-    Convergence,
+    Highlight,
     Band,
     Mark,
 }
@@ -147,15 +184,16 @@ fn faults(scene: &mut Scene, sheet: &Sheet, frame: &Frame, head: i32, bottom_of:
     for mark in &sheet.marks {
         scene.path(panel::vertical(frame.x(mark.at), caps_top, bottom), HAIRLINE, CAP, None);
     }
-    if let Some(convergence) = &sheet.convergence {
-        let (left, right) = (frame.x(convergence.span.start), frame.x(convergence.span.end));
+    if let Some(highlight) = &sheet.highlight {
+        let (left, right) = (frame.x(highlight.span.start), frame.x(highlight.span.end));
         scene.rect(Rect { left, top: caps_top, right: right.max(left + UNITS), bottom: top }, INK);
-        scene.path(panel::vertical(right, caps_top, bottom), HAIRLINE * 3 / 2, INK, None);
+        let rule = frame.x(highlight.at);
+        scene.path(panel::vertical(rule, caps_top, bottom), HAIRLINE * 3 / 2, INK, None);
     }
     for seat in &placed {
         let (cause, callout) = (&causes[seat.index], &callouts[seat.index]);
         let (stem, text) = match cause {
-            Cause::Convergence => (INK, INK),
+            Cause::Highlight => (INK, INK),
             Cause::Band | Cause::Mark => (CAP, MUTED),
         };
         scene.path(panel::vertical(callout.x, row_top(seat.row) + UNITS, caps_top), HAIRLINE, stem, None);
@@ -178,20 +216,17 @@ fn faults(scene: &mut Scene, sheet: &Sheet, frame: &Frame, head: i32, bottom_of:
 
 /// Where thin rules run down through all panels.
 fn rules(sheet: &Sheet, frame: &Frame) -> Vec<i32> {
-    let convergence = sheet.convergence.iter().map(|convergence| convergence.span.end);
-    sheet.marks.iter().map(|mark| mark.at).chain(convergence).map(|at| frame.x(at)).collect()
+    let highlight = sheet.highlight.iter().map(|highlight| highlight.at);
+    sheet.marks.iter().map(|mark| mark.at).chain(highlight).map(|at| frame.x(at)).collect()
 }
 
-/// Each name once: the convergence, then lasting faults, then instants, each in the order of time.
+/// Each name once: the highlight, then lasting faults, then instants, each in the order of time.
 fn wanted_callouts(sheet: &Sheet, frame: &Frame) -> Vec<(Cause, Callout)> {
     let mut wanted = Vec::new();
-    if let Some(convergence) = &sheet.convergence {
-        let callout = Callout {
-            x: frame.x(convergence.span.end),
-            text: convergence.label.clone(),
-            weight: Weight::Bold,
-        };
-        wanted.push((Cause::Convergence, callout));
+    if let Some(highlight) = &sheet.highlight {
+        let callout =
+            Callout { x: frame.x(highlight.at), text: highlight.label.clone(), weight: Weight::Bold };
+        wanted.push((Cause::Highlight, callout));
     }
     let bands = sheet.bands.iter().map(|band| (band.span.start, band.label.as_str())).collect();
     let marks = sheet.marks.iter().map(|mark| (mark.at, mark.label.as_str())).collect();

@@ -1,7 +1,8 @@
 //! The one helper that draws every sheet: theme, axes, bands, labels, stacked panels over one virtual-time axis.
 //!
 //! A report says *what* is shown, as a [`Sheet`]; how it looks is decided here and nowhere else, so that all pictures of the
-//! project look alike. The steps: `layout` turns a sheet into a `scene` with the help of `axis`, `place`, `font` and `theme`;
+//! project look alike. The steps: `layout` turns a sheet into a `scene` with the help of `panel`, `cells`, `axis`, `place`, `font`
+//! and `theme`;
 //! `render` writes the scene as SVG or PNG. Equal sheets give equal bytes.
 
 pub mod theme;
@@ -11,11 +12,12 @@ pub mod axis;
 pub mod place;
 mod stripes;
 pub mod panel;
+mod cells;
 pub mod layout;
 pub mod render;
 
 use crate::report::words::Nanos;
-use theme::Ink;
+use theme::{Ink, Tone};
 
 /// One picture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,9 +34,11 @@ pub struct Sheet {
     pub bands: Vec<Band>,
     /// Faults and changes of an instant.
     pub marks: Vec<Mark>,
-    /// The moment of convergence, if there was one.
-    pub convergence: Option<Convergence>,
+    /// The stretch that the title is about, if there is one.
+    pub highlight: Option<Highlight>,
     pub panels: Vec<Panel>,
+    /// What the tones of cells mean, said once under the time axis.
+    pub keys: Vec<Key>,
 }
 
 /// A stretch of virtual time.
@@ -58,17 +62,26 @@ pub struct Mark {
     pub label: String,
 }
 
-/// From the last disturbance to agreement.
+/// A stretch that carries the story, such as from the last disturbance to agreement: a black cap, and a rule with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Convergence {
+pub struct Highlight {
     pub span: Span,
+    pub label: String,
+    /// Where its rule stands: the end of it that matters.
+    pub at: Nanos,
+}
+
+/// What a tone means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub tone: Tone,
     pub label: String,
 }
 
 /// One plot of a sheet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
-    /// What its vertical axis counts.
+    /// What its vertical axis counts. Cells have the names of their groups instead.
     pub name: String,
     /// What a reader must know beside it; may be empty.
     pub note: String,
@@ -82,6 +95,8 @@ pub struct Panel {
 pub enum Body {
     /// Counts over virtual time.
     Series(Series),
+    /// States over virtual time, a row for each thing that has one.
+    Cells(Cells),
     /// The distribution of a duration over runs, on an axis of its own.
     Distribution(Distribution),
     /// Why there is nothing to show.
@@ -121,27 +136,63 @@ pub enum Stroke {
     Threshold,
 }
 
-/// A range that changes at instants, such as p5 to p95.
+/// An area whose limits change at instants: a range such as p5 to p95, or one layer of a stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ribbon {
+    /// What it is called beside the plot; may be empty.
+    pub label: String,
     pub ink: Ink,
+    /// Pale, so that lines stand out from it: a range. Else full: a layer.
+    pub pale: bool,
     /// Lower and upper value from each time on, in time order.
     pub points: Vec<(Nanos, f64, f64)>,
 }
 
-/// An empirical distribution: the share of runs that got there within a duration.
+/// Rows of states, in groups.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cells {
+    pub groups: Vec<Group>,
+}
+
+/// Rows under one name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    pub name: String,
+    pub rows: Vec<Row>,
+}
+
+/// The states of one thing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// What it is called left of the plot.
+    pub name: String,
+    /// What it came to, right of the plot; may be empty.
+    pub total: String,
+    /// The state from each time on, in time order.
+    pub states: Vec<(Nanos, Tone)>,
+}
+
+/// Empirical distributions: the share of runs that got there within a duration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Distribution {
+    /// The most important first.
+    pub curves: Vec<Curve>,
+    /// Durations worth naming, such as the median.
+    pub marks: Vec<Mark>,
+    /// What the horizontal axis measures.
+    pub axis: String,
+}
+
+/// One empirical distribution.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    /// What it is called at its end.
+    pub label: String,
+    pub ink: Ink,
     /// How long each run took that got there, in any order.
     pub values: Vec<Nanos>,
     /// How many runs never got there.
     pub never: usize,
-    /// Durations worth naming, such as the median.
-    pub marks: Vec<Mark>,
-    /// What the curve is called at its end.
-    pub label: String,
-    /// What the horizontal axis measures.
-    pub axis: String,
 }
 
 impl Sheet {

@@ -4,6 +4,7 @@
 //! one. Changes that fall on the same half pixel are drawn as the extent that they cover.
 
 use super::axis::{Frame, Tick, count_ticks, share_ticks, time_ticks};
+use super::cells;
 use super::font::{self, Cut, Weight};
 use super::place::{self, Callout, Naming};
 use super::scene::{Anchor, Point, Rect, Scene, Step, Text};
@@ -26,8 +27,14 @@ const RIBBON_OPACITY: f64 = 0.2;
 /// The labels that a panel wants at the right of its plot.
 pub fn end_labels(panel: &Panel) -> Vec<&str> {
     match &panel.body {
-        Body::Series(series) => series.lines.iter().map(|line| line.label.as_str()).collect(),
-        Body::Distribution(distribution) => vec![distribution.label.as_str()],
+        Body::Series(series) => {
+            let lines = series.lines.iter().map(|line| line.label.as_str());
+            lines.chain(series.ribbons.iter().map(|ribbon| ribbon.label.as_str())).collect()
+        }
+        Body::Cells(cells) => cells::end_labels(cells),
+        Body::Distribution(distribution) => {
+            distribution.curves.iter().map(|curve| curve.label.as_str()).collect()
+        }
         Body::Empty(_) => Vec::new(),
     }
 }
@@ -35,24 +42,33 @@ pub fn end_labels(panel: &Panel) -> Vec<&str> {
 /// Room that a panel with an axis of its own needs above its plot, for the names of its marks.
 pub fn room_above(panel: &Panel) -> i32 {
     match &panel.body {
-        Body::Distribution(distribution) if !distribution.marks.is_empty() => LINE_HEIGHT,
-        _ => 0,
+        Body::Distribution(distribution) => mark_rows(distribution) as i32 * LINE_HEIGHT,
+        Body::Series(_) | Body::Cells(_) | Body::Empty(_) => 0,
     }
+}
+
+/// In how many rows the marks of a distribution are named.
+fn mark_rows(distribution: &Distribution) -> usize {
+    distribution.marks.len().min(2)
 }
 
 /// Room that a panel needs under its plot, for an axis of its own.
 pub fn room_below(panel: &Panel) -> i32 {
     match panel.body {
         Body::Distribution(_) => AXIS_HEIGHT,
-        Body::Series(_) | Body::Empty(_) => 0,
+        Body::Series(_) | Body::Cells(_) | Body::Empty(_) => 0,
     }
 }
 
 /// Draws a panel into `area`, its names off the `rules` that run through all panels.
 pub fn draw(scene: &mut Scene, panel: &Panel, frame: &Frame, rules: &[i32], area: Rect) {
-    heading(scene, panel, area);
+    // Rows of cells have names of their own in that column.
+    if !matches!(panel.body, Body::Cells(_)) {
+        heading(scene, panel, area);
+    }
     match &panel.body {
         Body::Series(series) => draw_series(scene, series, frame, rules, area),
+        Body::Cells(cells) => cells::draw(scene, cells, frame, area),
         Body::Distribution(distribution) => draw_distribution(scene, distribution, area),
         Body::Empty(reason) => scene.text(Text {
             content: font::shorten(reason, LABEL_SIZE, Weight::Regular, area.right - area.left, Cut::End),
@@ -95,9 +111,14 @@ struct Scale {
 }
 
 impl Scale {
+    /// Where values above the scale stand.
+    fn above(&self) -> i32 {
+        self.top - HEADROOM + SERIES_WIDTH
+    }
+
     fn y(&self, value: f64) -> i32 {
         if value > self.high {
-            return self.top - HEADROOM + SERIES_WIDTH;
+            return self.above();
         }
         let share = (value / self.high).clamp(0.0, 1.0);
         self.bottom - (share * f64::from(self.bottom - self.top)).round() as i32
@@ -137,18 +158,25 @@ fn draw_series(scene: &mut Scene, series: &Series, frame: &Frame, rules: &[i32],
     draw_shades(scene, series, frame, rules, area);
     grid(scene, &ticks, &scale, area);
     for ribbon in &series.ribbons {
-        scene.area(
-            ribbon_steps(ribbon, frame, &scale),
-            Paint { opacity: RIBBON_OPACITY, ..ribbon.ink.paint() },
-        );
+        let opacity = if ribbon.pale { RIBBON_OPACITY } else { 1.0 };
+        let steps = ribbon_steps(ribbon, frame, &scale);
+        let open = |step: &Step| step.top < step.bottom;
+        for stretch in steps.chunk_by(|a, b| open(a) == open(b)).filter(|stretch| open(&stretch[0])) {
+            scene.area(stretch.to_vec(), Paint { opacity, ..ribbon.ink.paint() });
+        }
     }
     draw_lines(scene, &series.lines, frame, &scale);
     let last = |line: &Line| {
         line.points.iter().rev().filter(|&&(at, _)| at <= frame.span.end).find_map(|&(_, value)| value)
     };
-    let named = series.lines.iter().filter(|line| !line.label.is_empty());
-    let ends: Vec<(i32, &Line)> = named.filter_map(|line| Some((scale.y(last(line)?), line))).collect();
-    draw_ends(scene, &ends, area);
+    let lines = series.lines.iter().filter_map(|line| End::of_line(line, scale.y(last(line)?)));
+    // Layers from the top of the stack down.
+    let ribbons = series.ribbons.iter().rev().filter_map(|ribbon| {
+        let &(_, low, high) = ribbon.points.iter().rfind(|&&(at, _, _)| at <= frame.span.end)?;
+        let y = if ribbon.pale { (scale.y(low) + scale.y(high)) / 2 } else { area.top };
+        End::of_ribbon(ribbon, y)
+    });
+    draw_ends(scene, &lines.chain(ribbons).collect::<Vec<_>>(), area);
 }
 
 /// Measured lines, then limits, then the truth on top; within each, the most important last.
@@ -237,8 +265,23 @@ fn step_paths(points: &[(Nanos, Option<f64>)], frame: &Frame, scale: &Scale) -> 
         }
     }
     paths.push(step_path(&columns, frame.right));
-    paths.retain(|path| path.len() > 1);
-    paths
+    paths.into_iter().flat_map(|path| within(path, scale.above())).collect()
+}
+
+/// The parts of a path that are on the scale: where it leaves at the top it goes up and comes back, without a level piece that
+/// would look like a value.
+fn within(path: Vec<Point>, above: i32) -> Vec<Vec<Point>> {
+    let mut parts: Vec<Vec<Point>> = vec![Vec::new()];
+    for point in path {
+        let part = parts.last_mut().expect("there is always one");
+        if point.1 == above && part.last().is_some_and(|last| last.1 == above) {
+            parts.push(vec![point]);
+        } else {
+            part.push(point);
+        }
+    }
+    parts.retain(|part| part.len() > 1);
+    parts
 }
 
 fn step_path(columns: &[Column], end: i32) -> Vec<Point> {
@@ -286,21 +329,54 @@ fn ribbon_steps(ribbon: &Ribbon, frame: &Frame, scale: &Scale) -> Vec<Step> {
     steps
 }
 
-/// Labels at the right end of lines, moved apart, with a thin lead from the line where one had to move.
-fn draw_ends(scene: &mut Scene, ends: &[(i32, &Line)], area: Rect) {
-    let wanted: Vec<i32> = ends.iter().map(|&(y, _)| y).collect();
+/// A label at the right end of something.
+struct End<'a> {
+    label: &'a str,
+    ink: Ink,
+    /// Where it wants to stand.
+    y: i32,
+    /// Full areas show their colour beside their names: they may have ended long before the right end.
+    swatch: bool,
+}
+
+impl<'a> End<'a> {
+    fn of_line(line: &'a Line, y: i32) -> Option<End<'a>> {
+        let end = End { label: &line.label, ink: line.ink, y, swatch: false };
+        (!line.label.is_empty()).then_some(end)
+    }
+
+    fn of_ribbon(ribbon: &'a Ribbon, y: i32) -> Option<End<'a>> {
+        let end = End { label: &ribbon.label, ink: ribbon.ink, y, swatch: !ribbon.pale };
+        (!ribbon.label.is_empty()).then_some(end)
+    }
+}
+
+/// Labels at the right end, moved apart, with a thin lead from the line where one had to move.
+fn draw_ends(scene: &mut Scene, ends: &[End<'_>], area: Rect) {
+    let wanted: Vec<i32> = ends.iter().map(|end| end.y).collect();
     let half = LINE_HEIGHT / 2;
     let seats = place::spread(&wanted, area.top - half, area.bottom + half, LINE_HEIGHT);
-    let names: Vec<&str> = ends.iter().map(|(_, line)| line.label.as_str()).collect();
+    let names: Vec<&str> = ends.iter().map(|end| end.label).collect();
     let names = font::shorten_apart(&names, LABEL_SIZE, Weight::Regular, END_LABEL_MAX);
-    for ((&(y, line), seat), name) in ends.iter().zip(&seats).zip(names) {
+    for ((end, seat), name) in ends.iter().zip(&seats).zip(names) {
         let Some(centre) = *seat else { continue };
         let x = area.right + END_LABEL_GAP;
-        if (centre - y).abs() > UNITS {
-            let (near, turn, far) = (area.right + 2 * UNITS, area.right + 6 * UNITS, x - 3 * UNITS);
-            scene.path(vec![(near, y), (turn, y), (turn, centre), (far, centre)], HAIRLINE, PALE, None);
+        if end.swatch {
+            let (left, top) = (x - SWATCH - 2 * UNITS, centre - SWATCH / 2);
+            scene.rect(Rect { left, top, right: left + SWATCH, bottom: top + SWATCH }, end.ink.paint());
+            end_label(scene, name, (x + 2 * UNITS, centre), INK);
+            continue;
         }
-        end_label(scene, name, (x, centre), line.ink.paint());
+        if (centre - end.y).abs() > UNITS {
+            let (near, turn, far) = (area.right + 2 * UNITS, area.right + 6 * UNITS, x - 3 * UNITS);
+            scene.path(
+                vec![(near, end.y), (turn, end.y), (turn, centre), (far, centre)],
+                HAIRLINE,
+                PALE,
+                None,
+            );
+        }
+        end_label(scene, name, (x, centre), end.ink.paint());
     }
 }
 
@@ -318,26 +394,42 @@ fn end_label(scene: &mut Scene, content: String, (x, centre): Point, paint: Pain
 
 /// The share of runs that got there within each duration; those that never did keep the curve below all.
 fn draw_distribution(scene: &mut Scene, distribution: &Distribution, area: Rect) {
-    let mut values = distribution.values.clone();
-    values.sort_unstable();
-    let runs = values.len() + distribution.never;
     let ticks = share_ticks();
     let scale = Scale { top: area.top, bottom: area.bottom, high: 1.0 };
     grid(scene, &ticks, &scale, area);
 
-    let longest = values.last().copied().filter(|&longest| longest > 0).unwrap_or(SECOND);
+    let values = distribution.curves.iter().flat_map(|curve| &curve.values);
+    let longest = values.copied().max().filter(|&longest| longest > 0).unwrap_or(SECOND);
     let span = Span { start: 0, end: longest.saturating_add(longest / 20) };
     let frame = Frame { left: area.left, right: area.right, span };
-    let share = |reached: usize| Some(reached as f64 / runs.max(1) as f64);
-    let reached = values.iter().enumerate().map(|(index, &value)| (value, share(index + 1)));
-    let points: Vec<(Nanos, Option<f64>)> = std::iter::once((0, Some(0.0))).chain(reached).collect();
+    draw_marks(scene, distribution, &frame, area);
+    let mut ends = Vec::new();
+    for curve in distribution.curves.iter().rev() {
+        let mut values = curve.values.clone();
+        values.sort_unstable();
+        let runs = (values.len() + curve.never).max(1) as f64;
+        let reached =
+            values.iter().enumerate().map(|(index, &value)| (value, Some((index + 1) as f64 / runs)));
+        let points: Vec<(Nanos, Option<f64>)> = std::iter::once((0, Some(0.0))).chain(reached).collect();
+        for path in step_paths(&points, &frame, &scale) {
+            scene.path(path, SERIES_WIDTH, curve.ink.paint(), None);
+        }
+        let y = scale.y(values.len() as f64 / runs);
+        ends.push(End { label: &curve.label, ink: curve.ink, y, swatch: false });
+    }
+    ends.reverse();
+    draw_ends(scene, &ends, area);
+    time_axis(scene, &frame, area.bottom, &distribution.axis);
+}
 
+/// Rules at durations worth naming, with their names on top.
+fn draw_marks(scene: &mut Scene, distribution: &Distribution, frame: &Frame, area: Rect) {
     let wanted: Vec<Callout> = distribution
         .marks
         .iter()
         .map(|mark| Callout { x: frame.x(mark.at), text: mark.label.clone(), weight: Weight::Regular })
         .collect();
-    for seat in place::callouts(&wanted, area.left, area.right, 1) {
+    for seat in place::callouts(&wanted, area.left, area.right, mark_rows(distribution)) {
         let x = wanted[seat.index].x;
         let row_top = area.top - (seat.row as i32 + 1) * LINE_HEIGHT - 2 * UNITS;
         scene.path(vec![(x, row_top + UNITS), (x, area.bottom)], HAIRLINE, CAP, None);
@@ -351,13 +443,6 @@ fn draw_distribution(scene: &mut Scene, distribution: &Distribution, area: Rect)
             paint: MUTED,
         });
     }
-    for path in step_paths(&points, &frame, &scale) {
-        scene.path(path, SERIES_WIDTH, Ink::Series(0).paint(), None);
-    }
-    let end = scale.y(values.len() as f64 / runs.max(1) as f64);
-    let label = font::shorten(&distribution.label, LABEL_SIZE, Weight::Regular, END_LABEL_MAX, Cut::Middle);
-    end_label(scene, label, (area.right + END_LABEL_GAP, end), Ink::Series(0).paint());
-    time_axis(scene, &frame, area.bottom, &distribution.axis);
 }
 
 /// Ticks and labels under the panels that share the frame.
@@ -384,4 +469,17 @@ pub fn time_axis(scene: &mut Scene, frame: &Frame, top: i32, name: &str) {
 /// A straight line down.
 pub fn vertical(x: i32, top: i32, bottom: i32) -> Vec<Point> {
     vec![(x, top), (x, bottom)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_leaves_the_scale_has_no_level_piece_above_it() {
+        let path = vec![(0, 50), (10, 50), (10, 7), (30, 7), (30, 20), (40, 20)];
+        assert_eq!(within(path.clone(), 7), [&path[..3], &path[3..]]);
+        assert_eq!(within(path.clone(), 5), [path]);
+        assert_eq!(within(vec![(0, 7), (9, 7)], 7), Vec::<Vec<Point>>::new());
+    }
 }

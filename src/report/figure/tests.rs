@@ -37,9 +37,10 @@ fn quiet() -> Sheet {
         span: Span { start: 0, end: 12 * MINUTE },
         bands: vec![band(360, 450, "split")],
         marks: vec![mark(30, "crash of peer2")],
-        convergence: Some(Convergence {
+        highlight: Some(Highlight {
             span: Span { start: 450 * SECOND, end: 468 * SECOND },
             label: "agree after 18.3 s".to_owned(),
+            at: 468 * SECOND,
         }),
         panels: vec![
             series_panel("Entries that differ", lines.clone(), vec![]),
@@ -49,6 +50,7 @@ fn quiet() -> Sheet {
                 vec![band(400, 480, "self-preservation: peer1")],
             ),
         ],
+        keys: Vec::new(),
     }
 }
 
@@ -77,11 +79,11 @@ fn busy(suffix: &str) -> Sheet {
 fn ensemble(values: Vec<Nanos>, never: usize) -> Sheet {
     let mut sheet = quiet();
     let marks = vec![mark(18, "median 18 s"), mark(19, "p95 19 s")];
+    let curve = |label: &str, ink, values| Curve { label: label.to_owned(), ink, values, never };
+    let early = values.iter().map(|value| value / 2).collect();
     let distribution = Distribution {
-        values,
-        never,
+        curves: vec![curve("of 200 runs", Ink::Series(0), values), curve("of caches", Ink::Series(1), early)],
         marks,
-        label: "of 200 runs".to_owned(),
         axis: "time to converge".to_owned(),
     };
     let body = Body::Distribution(distribution);
@@ -214,6 +216,15 @@ mod odd_input {
         }
     }
 
+    const TONES: [Tone; 6] = [Tone::Blank, Tone::Off, Tone::Right, Tone::Altered, Tone::Missing, Tone::Ghost];
+
+    prop_compose! {
+        fn rising()(mut states in prop::collection::vec((times(), 0u8..6), 0..9)) -> Vec<(Nanos, u8)> {
+            states.sort_unstable();
+            states
+        }
+    }
+
     prop_compose! {
         fn lines()(parts in prop::collection::vec(
             (names(), 0usize..50, 0usize..3, prop::collection::vec((times(), prop::option::of(values())), 0..9)),
@@ -236,21 +247,33 @@ mod odd_input {
             ribbon in prop::collection::vec((times(), values(), values()), 0..6),
             values in prop::collection::vec(times(), 0..20),
             never in 0usize..5,
+            names in prop::collection::vec(names(), 0..9),
+            states in prop::collection::vec(rising(), 9),
         ) -> Sheet {
             let marks = marks.into_iter().map(|band| Mark { at: band.span.start, label: band.label });
             let marks: Vec<Mark> = marks.collect();
-            let ribbons = vec![Ribbon { ink: Ink::Series(0), points: ribbon }];
-            let distribution =
-                Distribution { values, never, marks: marks.clone(), label: title.clone(), axis: subtitle.clone() };
+            let ribbons = vec![Ribbon { label: title.clone(), ink: Ink::Series(0), pale: never > 2, points: ribbon }];
+            let curve = Curve { label: title.clone(), ink: Ink::Series(0), values, never };
+            let curves = vec![curve.clone(), curve];
+            let distribution = Distribution { curves, marks: marks.clone(), axis: subtitle.clone() };
+            let keys = names.iter().map(|label| Key { tone: Tone::Ghost, label: label.clone() }).collect();
+            let row = |(name, states): (&String, &Vec<(Nanos, u8)>)| Row {
+                name: name.clone(),
+                total: title.clone(),
+                states: states.iter().map(|&(at, tone)| (at, TONES[usize::from(tone)])).collect(),
+            };
+            let rows = names.iter().zip(&states).map(row).collect();
+            let cells = Cells { groups: vec![Group { name: subtitle.clone(), rows }, Group::default()] };
             let panel = |body| Panel { name: title.clone(), note: subtitle.clone(), weight: never as u32, body };
             let panels = vec![
                 panel(Body::Series(Series { lines, shades, ribbons, ceiling: never.checked_sub(2).map(|most| most as f64) })),
                 panel(Body::Distribution(distribution)),
+                panel(Body::Cells(cells)),
                 panel(Body::Empty(subtitle.clone())),
             ];
-            let convergence = bands.first().map(|band| Convergence { span: band.span, label: band.label.clone() });
+            let highlight = bands.first().map(|band| Highlight { span: band.span, label: band.label.clone(), at: band.span.end });
             let span = Span { start, end };
-            Sheet { title, subtitle, description: String::new(), span, bands, marks, convergence, panels }
+            Sheet { title, subtitle, description: String::new(), span, bands, marks, highlight, panels, keys }
         }
     }
 

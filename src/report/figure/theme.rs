@@ -37,6 +37,9 @@ pub const WARM_INK: Paint = solid((0x66, 0x5a, 0x00));
 /// Lines that stand back: servers beyond the palette.
 pub const PALE: Paint = solid((0xa8, 0xa8, 0xa8));
 
+/// What is as it should be: the palette's green, so pale that faults show through.
+const RIGHT: Paint = Paint { rgb: (0x00, 0x9e, 0x73), opacity: 0.2 };
+
 const SERIES: [Paint; 6] = [
     solid((0x00, 0x72, 0xb2)), // blue
     solid((0xe6, 0x9f, 0x00)), // orange
@@ -47,12 +50,13 @@ const SERIES: [Paint; 6] = [
 ];
 
 /// What a line stands for; the theme gives it its colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ink {
+    /// The truth, which is black.
+    #[default]
+    Truth,
     /// A server or a system, by its number: one colour through all pictures of a run. Past the palette: pale.
     Series(usize),
-    /// The truth, which is black.
-    Truth,
     /// Something beside the story.
     Muted,
 }
@@ -63,6 +67,37 @@ impl Ink {
             Ink::Series(number) => SERIES.get(number).copied().unwrap_or(PALE),
             Ink::Truth => solid((0, 0, 0)),
             Ink::Muted => MUTED,
+        }
+    }
+}
+
+/// A state of one thing in the eyes of another. Each has a colour and a shape, so that neither is the only cue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// Nothing is there, and nothing should be: blank.
+    Blank,
+    /// There is nobody to see it: a thin grey line.
+    Off,
+    /// It is seen as it is: pale.
+    Right,
+    /// It is seen in another state than it is in.
+    Altered,
+    /// It is not seen, and should be: half as high as a row.
+    Missing,
+    /// It is seen, and is not there.
+    Ghost,
+}
+
+impl Tone {
+    /// Its colour, and how much of the height of a row it fills, in eighths; `None` for a blank.
+    pub fn look(self) -> Option<(Paint, i32)> {
+        match self {
+            Tone::Blank => None,
+            Tone::Off => Some((AXIS, 1)),
+            Tone::Right => Some((RIGHT, 8)),
+            Tone::Altered => Some((SERIES[4], 6)),
+            Tone::Missing => Some((SERIES[0], 4)),
+            Tone::Ghost => Some((SERIES[3], 8)),
         }
     }
 }
@@ -96,6 +131,13 @@ pub const PANELS_HEIGHT: i32 = 560 * UNITS;
 pub const PANEL_GAP: i32 = 24 * UNITS;
 /// Room under a panel for the labels of its horizontal axis.
 pub const AXIS_HEIGHT: i32 = 26 * UNITS;
+
+/// Height of a row of cells, with the space that keeps it off the next.
+pub const ROW_HEIGHT: i32 = 18 * UNITS;
+/// Between two groups of rows.
+pub const GROUP_GAP: i32 = 10 * UNITS;
+/// Side of the sample of a colour beside its name.
+pub const SWATCH: i32 = 10 * UNITS;
 
 pub const SERIES_WIDTH: i32 = 2 * UNITS;
 pub const TRUTH_WIDTH: i32 = 3;
