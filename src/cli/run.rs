@@ -37,7 +37,7 @@ Examples:
   regsim run stories --quiet                     only what did not hold
   regsim run - < my.yaml                         what comes on stdin
 
-Every run leaves summary.json, convergence.svg and convergence.png in DIR/<scenario>/seed-<N>. Files are written
+Every run leaves summary.json, summary.md and its pictures in DIR/<scenario>/seed-<N>. Files are written
 whole or not at all: until then they have a temporary name that begins with a dot, history.jsonl too.";
 
 /// Run scenarios, judge them, write reports.
