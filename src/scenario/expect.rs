@@ -439,6 +439,9 @@ impl FromNode for Mark {
         }
         let forgotten = fields.with(reader, "forgotten", Selector::from_node_spanned);
         let known = fields.with(reader, "known", Selector::from_node_spanned);
+        if forgotten.is_some() && known.is_some() {
+            return reader.refuse(node.span, "two moments in one: `forgotten` and `known`", "leave one out");
+        }
         if let Some(instances) = forgotten.clone().or_else(|| known.clone()) {
             let by = fields.with(reader, "by", Selector::from_node_spanned);
             fields.finish(reader);

@@ -258,6 +258,9 @@ impl Settings {
                 prefix => format!("{prefix}.{}", entry.key),
             };
             match &entry.value.value {
+                Value::Map(inner) if inner.is_empty() => {
+                    reader.error(entry.key_span, format!("nothing is set: `{key}`"), Some("leave it out".into()));
+                }
                 Value::Map(_) => self.flatten(reader, &key, &entry.value),
                 Value::Scalar { text, .. } => {
                     let text = if entry.value.is_null() { "" } else { text.as_str() };
