@@ -259,7 +259,11 @@ impl Settings {
             };
             match &entry.value.value {
                 Value::Map(inner) if inner.is_empty() => {
-                    reader.error(entry.key_span, format!("nothing is set: `{key}`"), Some("leave it out".into()));
+                    reader.error(
+                        entry.key_span,
+                        format!("nothing is set: `{key}`"),
+                        Some("leave it out".into()),
+                    );
                 }
                 Value::Map(_) => self.flatten(reader, &key, &entry.value),
                 Value::Scalar { text, .. } => {
