@@ -1,11 +1,11 @@
 //! What cures a known weakness: changed settings with which the same story must hold, `violates` and all.
 //!
 //! Separate because a cure is a scenario of its own: what it writes is put over the tree of the scenario, each `violates` becomes what
-//! stands in it, and the whole is read again. So a cure may change whatever describes the cluster, and each mistake in it has a place.
+//! stands in it (or the cure says what is expected instead), and the whole is read again. So a cure may change whatever describes the cluster, and each mistake in it has a place.
 
 use super::diagnostic::Diagnostic;
 use super::read::Reader;
-use super::tree::{Node, Value};
+use super::tree::{Entry, Node, Value};
 use super::{ReadFile, Scenario, changes};
 
 /// A cure and the story with it.
@@ -19,7 +19,7 @@ pub struct Cure {
     pub scenario: Box<Scenario>,
 }
 
-/// What a cure may change: what the cluster is, not what happens to it or what is expected.
+/// What a cure may change: what the cluster is, not what happens to it. What is expected then it may say with `expect`.
 pub(super) const CHANGED: [&str; 4] = ["system", "topology", "servers", "services"];
 
 /// Reads `cure:`, one or a list of alternatives, each of which must do.
@@ -51,6 +51,9 @@ fn read(reader: &mut Reader, healthy: &Node, node: &Node, read_file: ReadFile<'_
         list(key, &entry.value, &mut changed);
         let patch = Node { span: node.span, value: Value::Map(vec![entry.clone()]) };
         changes::merge(&mut cured, &patch, &mut Vec::new());
+    }
+    if let Some(expect) = fields.entry("expect") {
+        replace(&mut cured, expect);
     }
     let head = fields.head(reader);
     fields.finish(reader);
@@ -95,6 +98,14 @@ fn hold_what_was_violated(root: &mut Node) -> bool {
         }
     }
     found
+}
+
+/// Puts an entry in place of the one with its key.
+fn replace(root: &mut Node, entry: &Entry) {
+    let Value::Map(entries) = &mut root.value else { return };
+    for known in entries.iter_mut().filter(|known| known.key == entry.key) {
+        *known = entry.clone();
+    }
 }
 
 /// A cure changes what there is. A name that is not there is a slip.
@@ -174,6 +185,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cure_may_say_what_is_expected_with_it() {
+        let scenario =
+            parse("cure: { servers: { peer1: { start: 5s } }, expect: [{ holds: servers-agree }] }\n");
+        let scenario = scenario.unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
+        let texts = |scenario: &Scenario| {
+            scenario.expect.iter().map(|expectation| expectation.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&scenario.cures[0].scenario), ["holds: servers-agree"]);
+        assert_eq!(texts(&scenario).len(), 2);
+    }
+
+    #[test]
     fn alternatives_are_cures_of_their_own() {
         let scenario =
             parse("cure:\n  - servers: { peer1: { start: 5s } }\n  - servers: { peer2: { start: 5s } }\n");
@@ -196,8 +219,12 @@ mod tests {
             "8:20 unknown server in a cure: `peer3`"
         );
         assert_eq!(
-            mistakes("cure: { expect: [], about: x }\n"),
-            ["8:7 a cure that changes nothing", "8:9 unknown key in a cure: `expect`"]
+            mistakes("cure: { timeline: [], about: x }\n"),
+            ["8:7 a cure that changes nothing", "8:9 unknown key in a cure: `timeline`"]
+        );
+        assert_eq!(
+            mistakes("cure: { servers: { peer1: { start: 5s } }, expect: [{ nver: evicted }] }\n"),
+            ["8:55 unknown key in an expectation: `nver`"]
         );
         assert_eq!(
             mistakes("cure: { servers: { peer1: { start: 5 } } }\n"),

@@ -53,6 +53,7 @@ fn cure() -> Json {
         .key("topology", "Changes of the topology.", defined("topology"))
         .key("servers", "Changes of servers.", named_processes(defined("server")))
         .key("services", "Changes of services.", named_processes(defined("service")))
+        .key("expect", "What must hold instead with it.", list(defined("expectation")))
         .build();
     let changes: Vec<Json> = CURED.iter().map(|key| json!({ "required": [key] })).collect();
     cure["anyOf"] = json!(changes);
