@@ -102,7 +102,8 @@ impl Quiet {
 /// Whether a record ends a quiet time.
 fn disturbs(record: &Record) -> bool {
     match &record.what {
-        What::Event { event: Event::Announced { .. }, .. } => true,
+        // What is held back by a fault may arrive when it is over: a removal is told once, and repaired with the next heartbeat.
+        What::Event { event: Event::Announced { .. } | Event::Deregistered { .. }, .. } => true,
         What::Event { .. } => false,
         _ => disrupts(record),
     }

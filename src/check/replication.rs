@@ -129,7 +129,7 @@ impl Replication {
     pub fn finish(&self) -> Finding {
         let (verdict, at, detail) = match &self.witness {
             Some((at, detail)) => (Verdict::Violated, Some(*at), detail.clone()),
-            None if self.judged == 0 => (Verdict::Inconclusive, None, "nothing was replicated".to_owned()),
+            None if self.judged == 0 => (Verdict::Inconclusive, None, "nothing was replicated, or more than one server was asked, or messages may come back to a server".to_owned()),
             None => {
                 let detail =
                     format!("all of {} replicated writes came from the server that was asked", self.judged);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::library::{self, Shipped};
 use super::tell;
 use crate::scenario::diagnostic::{Diagnostic, nearest};
-use crate::scenario::units::Unit as _;
+use crate::scenario::units::{Shown, Unit as _};
 use crate::scenario::{Limits, Scenario};
 
 /// A scenario that the command line names.
@@ -163,6 +163,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl LimitArguments {
+    /// What was said, as it is written after a command.
+    pub fn written(self) -> String {
+        let said = [
+            ("max-instances", self.max_instances.map(|limit| limit.to_string())),
+            ("max-duration", self.max_duration.map(|limit| Shown(limit).to_string())),
+            ("max-requests", self.max_requests.map(|limit| limit.to_string())),
+        ];
+        said.into_iter().filter_map(|(name, limit)| Some(format!(" --{name} {}", limit?))).collect()
+    }
+
     /// What is said, and the usual where nothing is.
     pub fn limits(self) -> Limits {
         let usual = Limits::default();

@@ -163,6 +163,7 @@ pub fn replay(story: &Story, seed: u64, arguments: &Arguments) -> String {
     for setting in &arguments.settings {
         let _ = write!(command, " --set {}", quoted(setting));
     }
+    command += &arguments.limits.written();
     if matches!(story.named, Named::Stdin(_)) {
         command.push_str(" < FILE");
     }

@@ -74,11 +74,11 @@ pub struct Arguments {
     /// Print every change of state, not only what fits on a screen
     #[arg(long, conflicts_with_all = ["seeds", "quiet"])]
     timeline: bool,
-    /// Print only what did not hold, and no progress
+    /// Print only what did not hold, and no progress; JSON has all runs
     #[arg(long, short)]
     pub quiet: bool,
     #[command(flatten)]
-    limits: files::LimitArguments,
+    pub limits: files::LimitArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

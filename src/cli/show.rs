@@ -30,7 +30,11 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
     }
     let Some(folder) = &arguments.to else {
         for shipped in &found {
-            say(String::from_utf8_lossy(shipped.text()).trim_end());
+            say(String::from_utf8_lossy(own(shipped.text())).trim_end());
+            let beside = shipped.files().len() - 1;
+            if beside > 0 {
+                tell(&format!("note: {} imports {beside} files; `--to DIR` writes them, too", shipped.name));
+            }
         }
         return Exit::Held;
     };
@@ -40,7 +44,7 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
         if path.exists() {
             tell(&format!("error: `{}` is there already", path.display()));
             exit = Exit::Misuse;
-        } else if let Err(error) = write_whole(&path, &text) {
+        } else if let Err(error) = write_whole(&path, own(&text)) {
             tell(&format!("error: {error}"));
             return Exit::Misuse;
         } else {
@@ -48,4 +52,10 @@ pub fn carry_out(arguments: &Arguments) -> Exit {
         }
     }
     exit
+}
+
+/// A scenario without its first line, which leads an editor to the schema of the repository.
+fn own(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    if text.starts_with(b"# yaml-language-server:") { &text[end..] } else { text }
 }

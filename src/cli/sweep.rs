@@ -196,7 +196,8 @@ impl Sweep<'_> {
         let Some(first) = self.kept.first() else { return Ok(exit) };
         let runs = self.kept.len();
         if interrupted {
-            tell(&format!("interrupted: {} of {runs} seeds", self.story.named.shown()));
+            let seeds = self.arguments.seeds.unwrap_or_default();
+            tell(&format!("interrupted after {runs} of {seeds} seeds: {}", self.story.named.shown()));
         }
         let Ok(plan) = Plan::resolve_for(&self.story.scenario, first.seed) else { return Ok(exit) };
         let mut together = fill::ensemble(&plan, self.kept.iter().map(|kept| (kept.seed, &kept.measured)));

@@ -100,12 +100,12 @@ impl Auditor {
             What::Event { node, event: Event::Gauge { gauge: Gauge::Serving, value } } => {
                 self.serving(at, *node, *value == 1);
             }
-            What::Traffic { service, chosen, result, .. } => {
+            What::Traffic { caller, service, chosen, result, .. } => {
                 self.found.reads += 1;
                 let missed = match result {
                     CallResult::Answered | CallResult::Unreachable => None,
                     CallResult::DeadInstance => chosen.and_then(|chosen| self.gone(chosen)),
-                    CallResult::NoInstance => self.newest(service.index(), cluster),
+                    CallResult::NoInstance => self.newest(service.index(), *caller, cluster),
                 };
                 if let Some(missed) = missed {
                     self.found.stale.push(millis(at.since(missed)));
@@ -115,10 +115,12 @@ impl Auditor {
         }
     }
 
-    /// When the registration of the last of a service's instances that are up was acknowledged.
-    fn newest(&self, service: usize, cluster: &Cluster<'_>) -> Option<SimTime> {
+    /// When the registration of the last of a service's instances that are up, in the caller's cluster, was acknowledged.
+    fn newest(&self, service: usize, caller: NodeId, cluster: &Cluster<'_>) -> Option<SimTime> {
         let up = |instance: &&InstanceId| cluster.truth(**instance).status() == Some(Status::Up);
-        let instances = self.services[service].iter().filter(up);
+        let home = cluster.world().cluster(caller);
+        let instances = self.services[service].iter().filter(|instance| cluster.home(**instance) == home);
+        let instances = instances.filter(up);
         let acknowledged = |instance: &InstanceId| match self.lives[instance.index()] {
             Life::Acknowledged(at) => Some(at),
             Life::Never | Life::Waits(_) | Life::Gone(_) => None,

@@ -232,8 +232,8 @@ impl Measure {
             let running = cluster.runs(node);
             let server = &mut self.servers[place];
             server.running.push(at, i64::from(running));
-            self.tasks_of[place] = Default::default();
             if !running {
+                self.tasks_of[place] = Default::default();
                 server.renewals.push(at, 0);
                 server.threshold.push(at, 0);
                 server.self_preservation.push(at, 0);

@@ -85,6 +85,10 @@ struct Resolver<'s> {
     scaled: bool,
     /// The moment that selectors are about. `None`: all that there ever are.
     as_of: Option<SimTime>,
+    /// How far clocks jump in all, in ns.
+    jumped: u64,
+    /// What each process that is told new settings waits for before it is told the first.
+    told_after: BTreeMap<NodeId, Option<TriggerId>>,
     /// What the step that is resolved waits for.
     base: Option<TriggerId>,
     /// Answers that requests expect.
@@ -218,6 +222,8 @@ impl<'s> Resolver<'s> {
             scales: Vec::new(),
             scaled: scenario.timeline.iter().any(|step| matches!(step.action, Action::Scale { .. })),
             as_of: None,
+            jumped: 0,
+            told_after: BTreeMap::new(),
             base: None,
             answers: Vec::new(),
             told: BTreeMap::new(),

@@ -3,7 +3,8 @@
 //! Separate because it is for eyes only: nothing reads it back.
 
 use super::world::{
-    Behind, Fault, HostId, Latency, MessageAction, PathChange, Quality, Role, TriggerId, Unflushed, World,
+    Behind, ClockChange, Fault, HostId, Latency, MessageAction, MessageMatch, PathChange, Quality, Role,
+    TriggerId, Unflushed, World,
 };
 use super::{Plan, System};
 use crate::protocol::eureka::Config;
@@ -179,17 +180,7 @@ fn said(world: &World, fault: &Fault) -> String {
             format!("{} -> {}: {}", hosts(from), hosts(to), change_text(change))
         }
         Fault::Messages { matching, action } => {
-            let what = matching.kind.as_deref().unwrap_or("all messages");
-            match action {
-                MessageAction::Redirect(to) => {
-                    format!("Redirect {what} to {}", world.addresses[to.index()].name)
-                }
-                MessageAction::Fail { status, body } => {
-                    let body = body.as_ref().map_or_else(String::new, |body| format!(" and {body}"));
-                    format!("Fail({status}) {what}{body}")
-                }
-                action => format!("{action:?} {what}"),
-            }
+            format!("{}: {}", action_text(world, action), matching_text(world, matching))
         }
         Fault::PowerOff { hosts: ids, unflushed } => {
             let unflushed = match unflushed {
@@ -200,7 +191,18 @@ fn said(world: &World, fault: &Fault) -> String {
             };
             format!("power-off {}{unflushed}", hosts(ids))
         }
-        Fault::Clock { hosts: ids, change } => format!("{change:?} {}", hosts(ids)),
+        Fault::Clock { hosts: ids, change } => match change {
+            ClockChange::Jump(nanos) => {
+                let sign = if *nanos < 0 { '-' } else { '+' };
+                format!(
+                    "wall clock of {} jumps by {sign}{}",
+                    hosts(ids),
+                    short(Duration::from_nanos(nanos.unsigned_abs()))
+                )
+            }
+            ClockChange::Drift(ppm) => format!("clocks of {} drift by {ppm} ppm", hosts(ids)),
+            ClockChange::Freeze => format!("wall clock of {} stands still", hosts(ids)),
+        },
         Fault::SlowDisk { hosts: ids, .. } => format!("slow disk {}", hosts(ids)),
         Fault::FullDisk { hosts: ids } => format!("full disk {}", hosts(ids)),
         Fault::Ask { process, operation } => {
@@ -218,6 +220,38 @@ fn said(world: &World, fault: &Fault) -> String {
             format!("{} is {behind}", world.addresses[address.index()].name)
         }
     }
+}
+
+fn action_text(world: &World, action: &MessageAction) -> String {
+    match action {
+        MessageAction::Drop => "drop".to_owned(),
+        MessageAction::Delay(delay) => format!("delay by {}", short(*delay)),
+        MessageAction::Hold => "hold".to_owned(),
+        MessageAction::Duplicate => "duplicate".to_owned(),
+        MessageAction::Fail { status, body: None } => format!("fail with {status}"),
+        MessageAction::Fail { status, body: Some(body) } => format!("fail with {status} and {body}"),
+        MessageAction::Redirect(to) => format!("redirect to {}", world.addresses[to.index()].name),
+        MessageAction::Break => "break".to_owned(),
+    }
+}
+
+fn matching_text(world: &World, matching: &MessageMatch) -> String {
+    let processes = |nodes: &[NodeId]| {
+        few(&nodes.iter().map(|node| world.processes[node.index()].name.as_str()).collect::<Vec<_>>())
+    };
+    let mut text = matching.kind.clone().unwrap_or_else(|| "all messages".to_owned());
+    for (word, nodes) in [("from", &matching.from), ("to", &matching.to)] {
+        if let Some(nodes) = nodes {
+            text += &format!(" {word} {}", processes(nodes));
+        }
+    }
+    if let Some(instance) = matching.instance {
+        text += &format!(" about {}", world.instances[instance.index()]);
+    }
+    if let Some(nth) = matching.nth {
+        text += &format!(", number {nth} of them");
+    }
+    text
 }
 
 fn operation_text(world: &World, operation: &Operation) -> String {

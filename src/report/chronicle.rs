@@ -180,6 +180,8 @@ pub struct Chronicle<'p> {
     /// Lines of this stretch between two steps, with server and group, that may take in more.
     open: Vec<(usize, Option<NodeId>, u32)>,
     stepped: bool,
+    /// When the last one came.
+    stepped_at: SimTime,
     /// Changes that came when no more lines could be kept.
     lost: u64,
 }
@@ -222,6 +224,7 @@ impl<'p> Chronicle<'p> {
             lines: Vec::new(),
             open: Vec::new(),
             stepped: false,
+            stepped_at: SimTime::ZERO,
             lost: 0,
         }
     }
@@ -450,6 +453,7 @@ impl<'p> Chronicle<'p> {
         if matches!(kind, Kind::Step { .. }) {
             self.open.clear();
             self.stepped = true;
+            self.stepped_at = at;
         }
         let place = match self.detail {
             Detail::Folded => self.place(at, kind, who, whom),
@@ -512,7 +516,8 @@ impl<'p> Chronicle<'p> {
         if let Some(&(place, ..)) = self.open.iter().rev().find(fits) {
             return Some(place);
         }
-        if self.lines.len() < KEPT {
+        // What is told late, of a time before the last step, is no part of what follows that.
+        if self.lines.len() < KEPT && at >= self.stepped_at {
             self.open.push((self.lines.len(), of_server, group));
         }
         None

@@ -167,9 +167,16 @@ pub fn lines(metrics: &Metrics) -> Vec<(&'static str, String)> {
     let mut parts = Vec::new();
     for (name, what) in [("discovery", "discovered"), ("forgetting", "forgotten")] {
         let of = |class: &str| {
-            let median = said(&format!("{class}{name}_ms_median"), Millis)?;
-            let worst = said(&format!("{class}{name}_ms_worst"), Millis)?;
-            Some(format!("{median} (worst {worst})"))
+            let some = said(&format!("{class}{name}_ms_median"), Millis)
+                .zip(said(&format!("{class}{name}_ms_worst"), Millis))
+                .map(|(median, worst)| format!("{median} (worst {worst})"));
+            let failed = ["lost", "never"].into_iter().filter_map(|outcome| {
+                let count = format!("{class}{name}_{outcome}");
+                (value(&count)? > 0.0)
+                    .then(|| format!("{outcome} {}", said(&count, Count).unwrap_or_default()))
+            });
+            let parts: Vec<String> = some.into_iter().chain(failed).collect();
+            (!parts.is_empty()).then(|| parts.join(" "))
         };
         let classes = [("", "servers"), ("client_", "clients")];
         let some = classes.into_iter().filter_map(|(class, who)| Some(format!("{who} {}", of(class)?)));
@@ -206,7 +213,11 @@ pub fn spread_lines(summary: &SeedsSummary) -> Vec<String> {
         };
         let (median, p5, p95) = (said(&spread.median)?, said(&spread.p5)?, said(&spread.p95)?);
         let worst = said(&spread.worst)?;
-        Some(format!("  {label:<27} median {median}, p5 {p5}, p95 {p95}, worst {worst}{never}"))
+        let pairs = name.strip_suffix("_ms_worst").and_then(|of| summary.metrics.get(&format!("{of}_never")));
+        let missing = pairs.and_then(|spread| spread.median.as_f64()).filter(|count| *count > 0.0);
+        let missing =
+            missing.map_or(String::new(), |count| format!("; never in a run, median {}", Count.said(count)));
+        Some(format!("  {label:<27} median {median}, p5 {p5}, p95 {p95}, worst {worst}{never}{missing}"))
     };
     CHIEF.iter().filter_map(line).collect()
 }

@@ -168,6 +168,9 @@ pub(super) fn put(
     key_span: Span,
     value: Node,
 ) -> Result<(), String> {
+    if path.len() > tree::MAX_DEPTH {
+        return Err(path[tree::MAX_DEPTH].to_owned());
+    }
     let Some(segment) = path.get(at) else {
         *node = value;
         return Ok(());

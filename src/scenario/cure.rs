@@ -22,6 +22,9 @@ pub struct Cure {
 /// What a cure may change: what the cluster is, not what happens to it. What is expected then it may say with `expect`.
 pub(super) const CHANGED: [&str; 4] = ["system", "topology", "servers", "services"];
 
+/// Each is a scenario of its own, with a run of its own.
+const MOST_CURES: usize = 20;
+
 /// Reads `cure:`, one or a list of alternatives, each of which must do.
 pub(super) fn read_all(reader: &mut Reader, root: &Node, read_file: ReadFile<'_>) -> Vec<Cure> {
     let Value::Map(entries) = &root.value else { return Vec::new() };
@@ -31,10 +34,15 @@ pub(super) fn read_all(reader: &mut Reader, root: &Node, read_file: ReadFile<'_>
         let help = Some("mark what goes wrong without it: `- violates: { … }`".to_owned());
         reader.error(entry.key_span, "a cure of nothing: no expectation is `violates`", help);
     }
-    let cures = match &entry.value.value {
+    let cures: Vec<&Node> = match &entry.value.value {
         Value::List(items) => items.iter().collect(),
         Value::Map(_) | Value::Scalar { .. } => vec![&entry.value],
     };
+    if cures.is_empty() || cures.len() > MOST_CURES {
+        let help = Some(format!("from 1 to {MOST_CURES}"));
+        reader.error(entry.value.span, format!("not a number of cures: {}", cures.len()), help);
+        return Vec::new();
+    }
     cures.into_iter().filter_map(|node| read(reader, &healthy, node, read_file)).collect()
 }
 
@@ -53,6 +61,7 @@ fn read(reader: &mut Reader, healthy: &Node, node: &Node, read_file: ReadFile<'_
         changes::merge(&mut cured, &patch, &mut Vec::new());
     }
     if let Some(expect) = fields.entry("expect") {
+        refuse_weakness(reader, expect);
         replace(&mut cured, expect);
     }
     let head = fields.head(reader);
@@ -98,6 +107,20 @@ fn hold_what_was_violated(root: &mut Node) -> bool {
         }
     }
     found
+}
+
+/// With a cure something holds, and nothing is violated.
+fn refuse_weakness(reader: &mut Reader, expect: &Entry) {
+    let Value::List(items) = &expect.value.value else { return };
+    if items.is_empty() {
+        reader.error(expect.key_span, "a cure with which nothing need hold", None);
+    }
+    for item in items {
+        let Value::Map(words) = &item.value else { continue };
+        if let Some(violates) = words.iter().find(|entry| entry.key == "violates") {
+            reader.error(violates.key_span, "a weakness in spite of the cure", Some("say what holds".into()));
+        }
+    }
 }
 
 /// Puts an entry in place of the one with its key.
@@ -226,6 +249,14 @@ mod tests {
             mistakes("cure: { servers: { peer1: { start: 5s } }, expect: [{ nver: evicted }] }\n"),
             ["8:55 unknown key in an expectation: `nver`"]
         );
+        let expect = |expect: &str| {
+            mistakes(&format!("cure: {{ servers: {{ peer1: {{ start: 5s }} }}, expect: {expect} }}\n"))
+        };
+        assert_eq!(expect("[]"), ["8:44 a cure with which nothing need hold"]);
+        assert_eq!(expect("[{ violates: { never: evicted } }]"), ["8:55 a weakness in spite of the cure"]);
+        assert_eq!(mistakes("cure: []\n"), ["8:7 not a number of cures: 0"]);
+        let many = format!("cure: [{}]\n", "{ servers: { peer1: { start: 5s } } }, ".repeat(21));
+        assert_eq!(mistakes(&many), ["8:7 not a number of cures: 21"]);
         assert_eq!(
             mistakes("cure: { servers: { peer1: { start: 5 } } }\n"),
             ["8:36 a duration needs a unit: `5`"]

@@ -9,7 +9,7 @@
 use super::registries::{Known, Registries};
 use super::settings::{Layers, key_of};
 use super::{Named, Resolver};
-use crate::plan::world::{Fault, Step};
+use crate::plan::world::Fault;
 use crate::protocol::NodeId;
 use crate::protocol::eureka;
 use crate::protocol::eureka::config::{ClientConfig, OnChange};
@@ -285,11 +285,7 @@ impl<'s> Resolver<'s> {
 
     /// Settings build on those before, so which change comes first must be known.
     fn refuse_unordered(&mut self, process: NodeId, span: Span) {
-        let other = |step: &Step| {
-            matches!(step.fault, Fault::Reconfigure { process: of, .. } if of == process)
-                && step.trigger != self.base
-        };
-        if self.steps.iter().any(other) {
+        if *self.told_after.entry(process).or_insert(self.base) != self.base {
             let name = &self.processes[process.index()].name;
             let message = format!("which change of the settings of `{name}` comes first is not known");
             self.error(span, message, Some("one that waits for something is the only one".to_owned()));

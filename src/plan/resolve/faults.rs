@@ -19,6 +19,9 @@ use crate::scenario::topology::Behind;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How far clocks may jump, all jumps together: a hundred years, well within what a wall clock holds.
+const MOST_JUMPED_NS: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+
 impl<'s> Resolver<'s> {
     /// What a step does and how long after its beginning, in the words of the world. More than one fault if the world has no single
     /// word for it, or if it hits one after the other.
@@ -90,7 +93,14 @@ impl<'s> Resolver<'s> {
             Action::Messages { matching, action } => one(self.messages(matching, action)),
             Action::Clock { who, change } => {
                 let change = match change {
-                    WrittenClock::Jump(jump) => ClockChange::Jump(jump.nanos),
+                    WrittenClock::Jump(jump) => {
+                        self.jumped = self.jumped.saturating_add(jump.nanos.unsigned_abs());
+                        if self.jumped > MOST_JUMPED_NS {
+                            let help = Some("at most 100 years, all jumps together".to_owned());
+                            self.error(step.span, "clocks that jump too far", help);
+                        }
+                        ClockChange::Jump(jump.nanos)
+                    }
                     WrittenClock::Drift(drift) => {
                         ClockChange::Drift(self.ppm(drift.parts_per_billion, step.span))
                     }

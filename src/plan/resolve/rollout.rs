@@ -122,6 +122,13 @@ impl<'s> Resolver<'s> {
         let empty = |host: &HostId| self.processes.iter().all(|process| process.host != *host);
         let kept: Vec<HostId> =
             hosts.into_iter().filter(|host| there.contains(host) || empty(host)).collect();
+        if kept.is_empty() {
+            return self.refuse(
+                who.span,
+                "this means no host at that time",
+                "a service that has instances then",
+            );
+        }
         Some(kept)
     }
 }

@@ -212,6 +212,14 @@ impl<'s> Resolver<'s> {
             begins.push(Time { at, ..first });
             at = at + every.value;
         }
+        let is_set = |step: &Written| matches!(step.action, Action::Set(_));
+        if is_set(step) && self.scenario.timeline.iter().filter(|other| is_set(other)).count() > 1 {
+            let help = Some("write each change as a step of its own".to_owned());
+            self.error(every.span, "a repeated `set` beside others, which it would undo", help);
+        }
+        if begins.is_empty() {
+            self.error(until.span, "`until` is before the first time", None);
+        }
         begins
     }
 }

@@ -21,6 +21,28 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn steps_that_never_happen_or_go_too_far_are_refused() {
+    let with = |steps: &str| {
+        mistakes(&format!(
+            "title: t\nservers: {{ a: }}\nservices: {{ p: {{ instances: 2 }} }}\ntimeline:\n{steps}"
+        ))
+    };
+    assert_eq!(
+        with("  - { at: 5m, every: 1m, until: 4m, crash: p }\n"),
+        ["`until` is before the first time"]
+    );
+    assert_eq!(
+        with("  - { at: 1m, scale: { service: p, to: 0 } }\n  - { at: 2m, power-off: p }\n"),
+        ["this means no host at that time"]
+    );
+    let jump = "  - { at: 1m, clock: a, jump: 20000d }\n";
+    assert_eq!(with(&jump.repeat(2)), ["clocks that jump too far"]);
+    let again = "  - { at: 1m, every: 10m, until: 25m, set: { client: p, disable-delta: true } }\n";
+    let other = "  - { at: 5m, set: { client: p, registry-fetch-interval-seconds: 5 } }\n";
+    assert_eq!(with(&format!("{again}{other}")), ["a repeated `set` beside others, which it would undo"]);
+}
+
+#[test]
 fn every_key_of_the_language_resolves() {
     let plan = plan(WHOLE);
     insta::assert_snapshot!(plan.to_string());

@@ -123,6 +123,7 @@ impl Chronicle<'_> {
                 match (on, renewals > threshold) {
                     (true, false) => format!("self-preservation on: {renewals} renewals ≤ {threshold}"),
                     (false, true) => format!("self-preservation off: {renewals} renewals > {threshold}"),
+                    (true, true) if threshold <= 0 => format!("self-preservation on: threshold {threshold}"),
                     _ => format!("self-preservation {word}"),
                 }
             }
