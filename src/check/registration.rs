@@ -8,13 +8,15 @@ use super::verdict::{Finding, Verdict};
 use crate::history::{Record, What};
 use crate::plan::Invariant;
 use crate::plan::world::{ClusterId, Role, World};
-use crate::protocol::{Event, InstanceId, NodeId, SimTime};
+use crate::protocol::{Event, InstanceId, NodeId, Origin, SimTime};
 
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Registration {
     /// Whether the owner was told that it is registered, since it last started.
     acknowledged: Vec<bool>,
+    /// Whether it was deregistered since its owner last registered it: an acknowledgement may come later.
+    withdrawn: Vec<bool>,
     /// How many running servers list it.
     listing: Vec<u32>,
     /// How many servers of each cluster run.
@@ -31,6 +33,7 @@ impl Registration {
     pub fn new(world: &World) -> Registration {
         Registration {
             acknowledged: vec![false; world.instances.len()],
+            withdrawn: vec![false; world.instances.len()],
             listing: vec![0; world.instances.len()],
             servers: vec![0; world.cluster_count()],
             homes: world.homes(),
@@ -70,15 +73,20 @@ impl Registration {
                 };
                 match event {
                     Event::Joined { instance } => {
-                        self.acknowledged[instance.index()] = cluster.truth(*instance).alive;
+                        let stands = cluster.truth(*instance).alive && !self.withdrawn[instance.index()];
+                        self.acknowledged[instance.index()] = stands;
                         self.look(record.at, instance.index(), "when it was acknowledged to", *node, world);
                     }
-                    Event::Registered { instance, .. } if is_server(*node) && !listed(instance) => {
-                        self.listing[instance.index()] += 1;
+                    Event::Registered { instance, origin, .. } if is_server(*node) => {
+                        if *origin == Origin::Client {
+                            self.withdrawn[instance.index()] = false;
+                        }
+                        self.listing[instance.index()] += u32::from(!listed(instance));
                     }
                     Event::Deregistered { instance, .. } if listed(instance) => {
                         // Somebody wanted it so.
                         self.acknowledged[instance.index()] = false;
+                        self.withdrawn[instance.index()] = true;
                         self.listing[instance.index()] -= 1;
                     }
                     Event::Evicted { instance } if listed(instance) => {

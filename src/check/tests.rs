@@ -516,6 +516,12 @@ fn registration_not_lost() {
     );
     let removed = event(20, A, Event::Deregistered { instance: X, origin: Origin::Client });
     check(acknowledged(vec![removed, evicted(20, B)]), expected(), Verdict::Inconclusive);
+    let removed =
+        |seconds, node| event(seconds, node, Event::Deregistered { instance: X, origin: Origin::Client });
+    let late = vec![removed(3, A), removed(3, B), joined(5)];
+    check(late.clone(), expected(), Verdict::Inconclusive);
+    let again = [registered(6, A, 2), joined(7), evicted(20, A)];
+    check(late.into_iter().chain(again).collect(), expected(), Verdict::Violated);
     // Acknowledged although the server that did so is gone.
     check(vec![evicted(3, B), ends(4, A), joined(5)], expected(), Verdict::Violated);
 }

@@ -89,6 +89,8 @@ impl Import {
         let segments: Vec<String> = key.split('.').map(relaxed).collect();
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
         match words.as_slice() {
+            // A section of which all is commented out.
+            ["eureka"] | ["eureka", "client" | "server" | "instance"] if value.value.is_empty() => {}
             ["spring", "application", "name"] => {
                 self.document.application.get_or_insert(value);
             }

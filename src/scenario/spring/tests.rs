@@ -220,6 +220,19 @@ fn mistakes_are_shown_together_each_at_its_place() {
 }
 
 #[test]
+fn a_section_of_which_all_is_commented_out_says_nothing() {
+    for text in
+        ["eureka:\n", "eureka:\n  client:\n    # register-with-eureka: false\n", "eureka:\n  server:\n"]
+    {
+        let (config, notes) = import("a.yml", text).expect("nothing is wrong with it");
+        assert_eq!(
+            (said(&config.server), said(&config.client), notes.len()),
+            (String::new(), String::new(), 0)
+        );
+    }
+}
+
+#[test]
 fn placeholders_that_refer_to_each_other_end() {
     let text = "eureka.instance.hostname=${eureka.instance.appname}\neureka.instance.appname=${eureka.instance.hostname}\n";
     assert!(
