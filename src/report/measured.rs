@@ -167,16 +167,16 @@ pub fn lines(metrics: &Metrics) -> Vec<(&'static str, String)> {
     let mut parts = Vec::new();
     for (name, what) in [("discovery", "discovered"), ("forgetting", "forgotten")] {
         let of = |class: &str| {
-            let some = said(&format!("{class}{name}_ms_median"), Millis)
-                .zip(said(&format!("{class}{name}_ms_worst"), Millis))
-                .map(|(median, worst)| format!("{median} (worst {worst})"));
+            let median = said(&format!("{class}{name}_ms_median"), Millis);
+            let worst =
+                said(&format!("{class}{name}_ms_worst"), Millis).map(|worst| format!("worst {worst}"));
             let failed = ["lost", "never"].into_iter().filter_map(|outcome| {
-                let count = format!("{class}{name}_{outcome}");
-                (value(&count)? > 0.0)
-                    .then(|| format!("{outcome} {}", said(&count, Count).unwrap_or_default()))
+                let count = value(&format!("{class}{name}_{outcome}")).filter(|count| *count > 0.0)?;
+                Some(format!("{outcome} {}", Count.said(count)))
             });
-            let parts: Vec<String> = some.into_iter().chain(failed).collect();
-            (!parts.is_empty()).then(|| parts.join(" "))
+            let rest: Vec<String> = worst.into_iter().chain(failed).collect();
+            (!rest.is_empty())
+                .then(|| format!("{} ({})", median.unwrap_or("not at all".to_owned()), rest.join(", ")))
         };
         let classes = [("", "servers"), ("client_", "clients")];
         let some = classes.into_iter().filter_map(|(class, who)| Some(format!("{who} {}", of(class)?)));
@@ -215,8 +215,8 @@ pub fn spread_lines(summary: &SeedsSummary) -> Vec<String> {
         let worst = said(&spread.worst)?;
         let pairs = name.strip_suffix("_ms_worst").and_then(|of| summary.metrics.get(&format!("{of}_never")));
         let missing = pairs.and_then(|spread| spread.median.as_f64()).filter(|count| *count > 0.0);
-        let missing =
-            missing.map_or(String::new(), |count| format!("; never in a run, median {}", Count.said(count)));
+        let missing = missing
+            .map_or(String::new(), |count| format!("; pairs that never: median {}", Count.said(count)));
         Some(format!("  {label:<27} median {median}, p5 {p5}, p95 {p95}, worst {worst}{never}{missing}"))
     };
     CHIEF.iter().filter_map(line).collect()
@@ -237,6 +237,18 @@ mod tests {
         assert_eq!(Unit::Share.said(0.99213), "99.21 %");
         assert_eq!(Unit::Count.said(-1_234_567.0), "-1 234 567");
         assert_eq!((Unit::Count.said(123.0), Unit::Count.said(1.5)), ("123".to_owned(), "1.50".to_owned()));
+    }
+
+    #[test]
+    fn what_never_came_stands_beside_what_did() {
+        let some =
+            metrics(&[("discovery_ms_median", 2.0), ("discovery_ms_worst", 9.0), ("discovery_never", 3.0)]);
+        assert_eq!(
+            lines(&some),
+            [("changes", "discovered by servers 2 ms (worst 9 ms, never 3)".to_owned())]
+        );
+        let none = metrics(&[("client_forgetting_never", 1.0), ("client_forgetting_lost", 0.0)]);
+        assert_eq!(lines(&none), [("changes", "forgotten by clients not at all (never 1)".to_owned())]);
     }
 
     #[test]
