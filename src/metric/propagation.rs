@@ -444,7 +444,11 @@ impl Tracker {
             self.found.flaps += u64::from(again && alive && server);
         } else {
             let shown = pair.since().is_some();
-            pair.hides();
+            match alive && *pair == Pair::NOTHING {
+                // It listed the instance when that appeared, so there was nothing to learn; now there is, again.
+                true => *pair = Pair(Pair::AGAIN | Pair::OWES.0),
+                false => pair.hides(),
+            }
             self.found.returns += u64::from(shown && !alive && server);
         }
     }

@@ -76,6 +76,15 @@ fn who_leaves_by_itself_is_not_dead() {
 }
 
 #[test]
+fn who_had_nothing_to_learn_may_forget_and_list_it_again() {
+    let quick_restart = vec![starts(10), registered(12, A, 1), dies(20), starts(22)];
+    let found = spread(&with([quick_restart.clone(), vec![evicted(30, A), registered(35, A, 1)]].concat()));
+    assert_eq!((found.flaps, found.appeared.servers.stale), (1, 1));
+    let found = spread(&with([quick_restart, vec![evicted(30, A)]].concat()));
+    assert_eq!(found.flaps, 0, "it was not listed again");
+}
+
+#[test]
 fn what_is_shown_must_stay_so() {
     let found = spread(&with(vec![
         starts(10),
